@@ -1,0 +1,76 @@
+# Everything a contributor needs. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON_SOURCES := operator demo devcluster images tools tests benchmarks
+
+include devcluster/devcluster.mk
+
+.PHONY: help
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-zA-Z0-9_-]+:.*## /{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(VENV)/.locked ## Create the development environment from the lock
+
+$(VENV)/.locked: requirements/dev.txt pyproject.toml tools/venv
+	@tools/venv $(VENV)
+	@touch $@
+
+.PHONY: check
+check: venv ## Format, lint, types, import rules, generated files
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/mypy
+	cd operator && ../$(BIN)/lint-imports --config ../pyproject.toml
+	$(BIN)/python tools/generate_crds.py --check
+	$(BIN)/python tools/generate_reference.py --check
+	$(BIN)/python tools/check_layout.py
+
+.PHONY: format
+format: venv ## Format the code and mend what the linter can
+	$(BIN)/ruff format $(PYTHON_SOURCES)
+	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
+
+.PHONY: crds
+crds: venv ## Generate crds/*.yaml, the chart's copies and docs/fields.md from the models
+	$(BIN)/python tools/generate_crds.py
+	$(BIN)/python tools/generate_reference.py
+
+.PHONY: lock
+lock: venv ## Renew the locked environments in requirements/
+	tools/lock $(BIN)/uv
+
+.PHONY: test
+test: venv ## All tests, on a real cluster: builds and starts one if none is given
+	tools/test
+
+.PHONY: test-unit
+test-unit: venv ## Tests that need neither a cluster nor a network
+	$(BIN)/pytest -q tests/unit
+
+.PHONY: test-parity
+test-parity: venv ## BFCL: every sample's verdict against the official command
+	$(BIN)/pytest -q tests/parity
+
+.PHONY: test-integration
+test-integration: venv cluster ## Tests against a real kube-apiserver
+	$(BIN)/pytest -q tests/integration
+
+.PHONY: test-e2e
+test-e2e: venv cluster images ## Real pods: every example, faults and restarts
+	$(BIN)/pytest -q tests/e2e
+
+.PHONY: demo
+demo: venv cluster images ## From nothing to a score: cluster, chart, a BFCL job, progress, result
+	$(BIN)/python tools/demo.py
+
+.PHONY: bench
+bench: venv cluster images ## Run every benchmark and write docs/performance.md's figures to benchmarks/results/
+	$(BIN)/python -m benchmarks
+
+.PHONY: clean
+clean: ## Remove caches and the environment (not the cluster: see cluster-down)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
