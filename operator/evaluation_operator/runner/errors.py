@@ -1,4 +1,4 @@
-"""What can go wrong between the runner and an endpoint, classified once, here."""
+"""What can go wrong in a run, classified once, here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ErrorKind(StrEnum):
     MALFORMED = "malformed"
     """A success whose body is not what the API promises: no JSON, no choices, wrong types."""
     ERROR_IN_SUCCESS = "error_in_success"
-    """Status 200 with an ``error`` inside."""
+    """A success status with an ``error`` inside."""
     TOO_LARGE = "too_large"
     """The body is larger than the limit."""
     ENGINE = "engine"
@@ -43,23 +43,42 @@ RETRYABLE = frozenset(
         ErrorKind.ERROR_IN_SUCCESS,
     }
 )
+REFUSALS = frozenset({ErrorKind.REFUSED, ErrorKind.UNAUTHORIZED})
 
 
 class EndpointError(Exception):
-    """A call that failed for good. ``str()`` of it is fit for users, logs and records: it never holds a key.
+    """A call that failed. ``str()`` of it is fit for users, logs and records: it never holds a key.
 
-    ``status``: the HTTP status, None when there was none. ``attempts``: how often the request was sent.
+    ``status``: the HTTP status, None when there was none. ``retry_after``: seconds that the endpoint asked to
+    wait, None when it did not. ``attempts``: how often the request was sent.
     """
 
     def __init__(
-        self, kind: ErrorKind, message: str, *, status: int | None = None, attempts: int = 1
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: float | None = None,
+        attempts: int = 1,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.status = status
+        self.retry_after = retry_after
         self.attempts = attempts
 
     @property
     def retryable(self) -> bool:
         return self.kind in RETRYABLE
+
+
+class RunError(Exception):
+    """The run cannot end with a score. ``reason`` is one of ``resources.outcomes``; the message is for the
+    user and never holds a key."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message

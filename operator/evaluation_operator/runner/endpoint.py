@@ -1,0 +1,269 @@
+"""The one HTTP client of the runner: every call of every engine to every endpoint goes through here.
+
+aiohttp, and one session for the whole run: it is the cheapest client that Python has, and at 64 requests
+under way the client must not be what limits the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Self
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from evaluation_operator.resources.endpoint import APIEndpoint
+
+from .backoff import Patience
+from .engines.base import EndpointKind, InvalidSpec, Response
+from .errors import EndpointError, ErrorKind
+from .responses import check
+from .secrets import Secrets
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes of a response that are read at most."""
+CONNECT_TIMEOUT = 30.0
+"""Seconds for a connection; a request's own limit applies as well."""
+
+_SUFFIXES = {
+    "/chat/completions": EndpointKind.CHAT,
+    "/completions": EndpointKind.COMPLETIONS,
+    "/embeddings": EndpointKind.EMBEDDINGS,
+}
+_READ_HEADERS = ("retry-after", "content-type", "location")
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Limits of each call. ``request_timeout`` in seconds for one attempt; ``max_retries`` as in
+    ``Patience``.
+    """
+
+    request_timeout: float
+    max_retries: int
+
+
+def kind_of(url: str) -> EndpointKind:
+    """Tell chat, completions and embeddings apart by the end of the URL's path. Raises ``InvalidSpec``."""
+    path = URL(url).path.rstrip("/")
+    for suffix, kind in _SUFFIXES.items():
+        if path.endswith(suffix):
+            return kind
+    raise InvalidSpec(
+        f"the endpoint URL {display(url)} must be the full URL of the call, ending in "
+        f"{', '.join(_SUFFIXES)}; for example http://nim:8000/v1/chat/completions"
+    )
+
+
+def display(url: str) -> str:
+    """Return the URL without what may be secret in it (user information, query, fragment)."""
+    try:
+        return str(URL(url).with_user(None).with_query(None).with_fragment(None))
+    except ValueError:
+        return "(not a URL)"
+
+
+class HttpClient:
+    """Opens channels to endpoints; they share connections. Use as an async context manager."""
+
+    def __init__(
+        self,
+        secrets: Secrets,
+        limits: CallLimits,
+        *,
+        max_body: int = MAX_BODY,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self.secrets = secrets
+        self.limits = limits
+        self.max_body = max_body
+        self.uniform = uniform
+        self._session: aiohttp.ClientSession | None = None
+        self._channels: dict[tuple[str, str, str | None, CallLimits], Channel] = {}
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            # No limit: the workers are the limit, and a second one here would only add a queue.
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30, keepalive_timeout=30),
+            auto_decompress=True,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={
+                "User-Agent": "evaluation-operator",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "Accept-Encoding": "identity",
+            },
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise RuntimeError("the HTTP client is not open")
+        return self._session
+
+    def open(
+        self, endpoint: APIEndpoint, *, request_timeout: float | None = None, max_retries: int | None = None
+    ) -> Channel:
+        """Return the channel to an endpoint, always the same one for the same arguments. Raises
+        ``InvalidSpec``.
+        """
+        limits = CallLimits(
+            self.limits.request_timeout if request_timeout is None else request_timeout,
+            self.limits.max_retries if max_retries is None else max_retries,
+        )
+        identity = (endpoint.url, endpoint.model_id, endpoint.api_key, limits)
+        channel = self._channels.get(identity)
+        if channel is None:
+            channel = self._channels[identity] = Channel(self, endpoint, limits)
+        return channel
+
+
+class Channel:
+    """Calls to one endpoint with one key and one set of limits. Implements the ``Endpoint`` of the engine
+    seam.
+    """
+
+    def __init__(self, client: HttpClient, endpoint: APIEndpoint, limits: CallLimits) -> None:
+        if endpoint.format == "lama_stack":
+            raise InvalidSpec(
+                f"the endpoint {display(endpoint.url)} has format lama_stack; the runner speaks nim and openai "
+                "(a Llama Stack server offers the openai dialect under /v1/openai/v1)"
+            )
+        self._kind = kind_of(endpoint.url)
+        self._client = client
+        self._limits = limits
+        self._model_id = endpoint.model_id
+        self._url = URL(endpoint.url)
+        self.where = f"POST {display(endpoint.url)}"
+        self._timeout = aiohttp.ClientTimeout(
+            total=limits.request_timeout, sock_connect=min(CONNECT_TIMEOUT, limits.request_timeout)
+        )
+        self._headers: dict[str, str] = {}
+        if endpoint.api_key is not None:
+            key = client.secrets.resolve(endpoint.api_key)
+            if not key.isascii() or not key.isprintable():
+                raise InvalidSpec(
+                    f"the key for {display(endpoint.url)} has characters that an HTTP header cannot carry "
+                    "(a line break, a control character or a letter outside ASCII); correct the Secret"
+                )
+            self._headers["Authorization"] = f"Bearer {key}"
+        self._not_before = 0.0
+        # Looked up here and not by aiohttp's trust_env, which would read the environment at every request.
+        self._proxy = None if proxy_bypass(self._url.host or "") else getproxies().get(self._url.scheme)
+
+    @property
+    def kind(self) -> EndpointKind:
+        return self._kind
+
+    @property
+    def model_id(self) -> str:
+        return self._model_id
+
+    async def call(self, body: Mapping[str, Any]) -> Response:
+        """Send one request, again as long as ``Patience`` allows. Raises ``EndpointError``."""
+        payload = json.dumps({"model": self._model_id, **body}, ensure_ascii=False, allow_nan=False).encode()
+        patience = Patience(self._limits.max_retries, self._limits.request_timeout, self._client.uniform)
+        attempts = 0
+        while True:
+            await self._wait_out_rate_limit()
+            attempts += 1
+            started = perf_counter()
+            try:
+                status, headers, raw = await self._send(payload)
+                parsed, usage = check(
+                    self._kind,
+                    status,
+                    headers,
+                    self._client.secrets.redact_bytes(raw),
+                    where=self.where,
+                    now=datetime.now(UTC),
+                )
+            except EndpointError as error:
+                delay = patience.next_delay(error)
+                if delay is None:
+                    raise self._final(error, attempts) from error.__cause__
+                if error.retry_after is not None:
+                    # What one request is told holds for all: spares the others their own refusal.
+                    self._not_before = max(self._not_before, perf_counter() + delay)
+            else:
+                return Response(parsed, usage, perf_counter() - started, attempts)
+            await asyncio.sleep(delay)
+
+    async def _wait_out_rate_limit(self) -> None:
+        # A loop, because another request may be told to wait longer while this one sleeps.
+        while (pause := self._not_before - perf_counter()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(pause)
+
+    def _final(self, error: EndpointError, attempts: int) -> EndpointError:
+        message = self._client.secrets.redact(error.message)
+        if attempts > 1:
+            message += f" (sent {attempts} times)"
+        return EndpointError(error.kind, message, status=error.status, retry_after=error.retry_after, attempts=attempts)
+
+    async def _send(self, payload: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send once. Returns the status, the few headers that matter and the whole body."""
+        try:
+            async with self._client.session.post(
+                self._url,
+                data=payload,
+                headers=self._headers,
+                timeout=self._timeout,
+                proxy=self._proxy,
+                allow_redirects=False,
+            ) as response:
+                raw = await self._read(response)
+                found = response.headers
+                return response.status, {n: found[n] for n in _READ_HEADERS if n in found}, raw
+        except TimeoutError as error:
+            raise EndpointError(
+                ErrorKind.TIMEOUT,
+                f"{self.where}: no complete answer within {self._limits.request_timeout:g} s (params.request_timeout)",
+            ) from error
+        except (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError, ssl.SSLError) as error:
+            raise EndpointError(ErrorKind.CONNECT, f"{self.where}: no connection: {error}") from error
+        except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, OSError) as error:
+            raise EndpointError(
+                ErrorKind.CUT, f"{self.where}: the connection was cut: {error or type(error).__name__}"
+            ) from error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise EndpointError(
+                ErrorKind.MALFORMED, f"{self.where}: what answers there does not speak HTTP properly: {error}"
+            ) from error
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        limit = self._client.max_body
+        if response.content_length is not None and response.content_length > limit:
+            response.close()
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await response.content.readany():
+            size += len(chunk)
+            if size > limit:
+                # Closing instead of releasing: the rest must not be read into the next request.
+                response.close()
+                raise self._too_large()
+            chunks.append(chunk)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _too_large(self) -> EndpointError:
+        return EndpointError(
+            ErrorKind.TOO_LARGE, f"{self.where}: the answer is larger than {self._client.max_body} bytes"
+        )
