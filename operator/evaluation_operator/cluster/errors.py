@@ -62,7 +62,7 @@ class Unauthorized(ClusterError):
 
 
 class Forbidden(ClusterError):
-    """403: not allowed by RBAC, by a quota, by an admission policy, or because the namespace is going away."""
+    """403: not allowed by RBAC, by a quota, an admission policy, or because the namespace is going away."""
 
 
 class Invalid(ClusterError):
@@ -121,6 +121,4 @@ def from_status(
         kind = AlreadyExists
     elif kind is None:
         kind = Unavailable if status >= 500 else ClusterError
-    return kind(
-        message, status=status, reason=reason, causes=causes, request=request, retry_after=retry_after
-    )
+    return kind(message, status=status, reason=reason, causes=causes, request=request, retry_after=retry_after)

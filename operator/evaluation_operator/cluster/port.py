@@ -156,10 +156,12 @@ class ClusterPort(Protocol):
         changes: Mapping[str, Any],
         *,
         resource_version: str | None = None,
+        uid: str | None = None,
         strict: bool = False,
     ) -> Body:
-        """Merge patch (RFC 7386) of the object, its status excepted. With `resource_version`, Conflict when
-        it is not current.
+        """Merge patch (RFC 7386) of the object, its status excepted.
+
+        Preconditions: `resource_version` and `uid`; Conflict when one is not the current one.
         """
         ...
 
