@@ -1,0 +1,26 @@
+{{/* What evaluation-api may do where jobs run. server/permissions.py is the catalogue; a test compares the two. */}}
+{{- define "evaluation.apiRules" -}}
+# Finds the job that a runner reports on.
+- apiGroups: [evaluation-operator.dev]
+  resources: [evaluationjobs]
+  verbs: [get]
+# Writes progress, results and the artifact's address.
+- apiGroups: [evaluation-operator.dev]
+  resources: [evaluationjobs/status]
+  verbs: [patch]
+# Follows a runner's pod to its Kubernetes Job, and that to its job: a pod reports on its own job only.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get]
+{{- end -}}
+
+{{/* Not tied to a namespace. */}}
+{{- define "evaluation.apiClusterRules" -}}
+# Asks the cluster whose token a runner shows.
+- apiGroups: [authentication.k8s.io]
+  resources: [tokenreviews]
+  verbs: [create]
+{{- end -}}

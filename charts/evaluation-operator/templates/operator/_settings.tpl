@@ -1,0 +1,18 @@
+{{/* The operator's settings file (controller/settings.py reads it), as YAML. */}}
+{{- define "evaluation.operatorSettings" -}}
+apiUrl: {{ include "evaluation.apiUrl" . }}
+watchNamespaces: {{ toJson .Values.watchNamespaces }}
+runnerImages:
+  {{- range $family, $image := .Values.runner.images }}
+  {{- range $type := $image.types }}
+  {{ $type }}:
+    image: {{ include "evaluation.image" (list $ $image) | quote }}
+    imagePullPolicy: {{ $.Values.image.pullPolicy }}
+  {{- end }}
+  {{- end }}
+defaults:
+  resources: {{ toJson .Values.runner.resources }}
+  pendingDeadlineSeconds: {{ int64 .Values.runner.pendingDeadlineSeconds }}
+  activeDeadlineSeconds: {{ int64 .Values.runner.activeDeadlineSeconds }}
+  ttlSecondsAfterFinished: {{ int64 .Values.runner.ttlSecondsAfterFinished }}
+{{- end -}}
