@@ -1,0 +1,29 @@
+"""Integration tests speak with a real kube-apiserver; the CRDs are applied once a session."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.kubectl import ROOT, Kubectl, fresh_namespace, kubeconfig
+
+
+@pytest.fixture(scope="session")
+def cluster_config() -> Path:
+    path = kubeconfig()
+    if path is None:
+        pytest.fail("no cluster: run `make cluster`, or name one in KUBECONFIG")
+    return path
+
+
+@pytest.fixture(scope="session")
+def crds(cluster_config: Path) -> None:
+    outside = Kubectl(cluster_config)
+    outside("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    outside("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
+
+
+@pytest.fixture(scope="module")
+def kubectl(cluster_config: Path, crds: None) -> Iterator[Kubectl]:
+    with fresh_namespace(cluster_config, "it") as bound:
+        yield bound
