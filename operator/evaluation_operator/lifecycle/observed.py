@@ -1,18 +1,23 @@
 """The seam between gathering, deciding and acting.
 
-`controller/` gathers an `Observed`, calls `rules.decide(observed)` and carries out the `Decision`. Nothing here does I/O and
-nothing here raises on hostile content: `views.py` turns raw Kubernetes dictionaries into these types.
+`controller/` gathers an `Observed`, calls `rules.decide(observed)` and carries out the `Decision`. Nothing
+here does I/O and nothing here raises on hostile content: `views.py` turns raw Kubernetes dictionaries into
+these types.
 
 What the controller does with a Decision, in this order:
 
-1. `ask` not empty: nothing else of the Decision counts. Do the live reads it names, put the answers into a new `Observed`
-   and decide again. Each Ask is asked at most once for one gathering.
-2. `actions`, in order. If one fails, stop and try the whole pass again later: the status must not claim what was not done.
-3. `status`, when not None: the whole part of the status that the operator owns; `status.merge_diff` makes the merge patch.
+1. `ask` not empty: nothing else of the Decision counts. Do the live reads it names, put the answers into a
+   new `Observed` and decide again. Each Ask is asked at most once for one gathering.
+2. `actions`, in order. If one fails, stop and try the whole pass again later: the status must not claim what
+   was not done.
+3. `status`, when not None: the whole part of the status that the operator owns; `status.merge_diff` makes the
+   merge patch.
 4. `events`, only after the status was written.
-5. `requeue_after` seconds later, decide again even if nothing was seen to change (None: only when something changes).
+5. `requeue_after` seconds later, decide again even if nothing was seen to change (None: only when something
+   changes).
 
-Decide is level-triggered and idempotent: deciding again on the outcome of a Decision gives no action, event or difference.
+Decide is level-triggered and idempotent: deciding again on the outcome of a Decision gives no action, event
+or difference.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from evaluation_operator.resources.config import ConfigBody
     from evaluation_operator.resources.job import EvaluationJobSpec
     from evaluation_operator.resources.pinned import PinnedJob
+    from evaluation_operator.resources.secrets import SecretRef
     from evaluation_operator.resources.target import TargetBody
 
 
@@ -41,7 +47,8 @@ class Settings:
     queue_deadline_seconds: int = 604800
     """The longest wait for a queue's admission. Waiting in a queue does not count as pending."""
     ttl_seconds_after_finished: int = 86400
-    """How long a finished Kubernetes Job and its pod logs are kept; the EvaluationJob itself is never removed."""
+    """How long a finished Kubernetes Job and its pod logs are kept; the EvaluationJob itself is never
+    removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +63,8 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """An EvaluationJob. `suspend`, `cancel` and `run` are read on their own, so that a running job can be stopped even when a
-    newer operator no longer accepts the rest of its spec."""
+    """An EvaluationJob. `suspend`, `cancel` and `run` are read on their own, so that a running job can be
+    stopped even when a newer operator no longer accepts the rest of its spec."""
 
     namespace: str
     name: str
@@ -89,8 +96,9 @@ class ReferencedView:
 
     namespace: str
     name: str
+    uid: str
     resource_version: str
-    allowed_namespaces: frozenset[str]
+    allowed_namespaces: tuple[str, ...]
     body: TargetBody | ConfigBody | None
     error: str | None
     """Why `body` is None."""
@@ -98,7 +106,8 @@ class ReferencedView:
 
 @dataclass(frozen=True, slots=True)
 class BatchJobView:
-    """A Kubernetes Job under the name that this EvaluationJob's child has; perhaps somebody else's: see `controller_uid`."""
+    """A Kubernetes Job under the name that this EvaluationJob's child has; perhaps somebody else's: see
+    `controller_uid`."""
 
     name: str
     uid: str
@@ -119,8 +128,9 @@ class BatchJobView:
     """When it became Complete or Failed."""
     ttl_seconds: int | None = None
     """spec.ttlSecondsAfterFinished"""
-    resolved: Mapping[str, Any] = field(default_factory=dict)
-    """What was pinned when it was created: the value of `status.resolved`, kept in an annotation."""
+    target_digest: str = ""
+    config_digest: str = ""
+    """Digests of what was pinned when it was created, from its annotations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +173,8 @@ class PodView:
 
 @dataclass(frozen=True, slots=True)
 class WarningView:
-    """A Kubernetes event of type Warning about the Kubernetes Job or one of its pods: the only place where a refused pod
-    (quota, admission) or a volume that cannot be mounted shows."""
+    """A Kubernetes event of type Warning about the Kubernetes Job or one of its pods: the only place where a
+    refused pod (quota, admission) or a volume that cannot be mounted shows."""
 
     kind: str
     """Job or Pod."""
@@ -190,7 +200,8 @@ class Observed:
     """A live GET answered 404 in this very pass."""
     pods: tuple[PodView, ...] = ()
     warnings: tuple[WarningView, ...] | None = None
-    """None: not gathered (Ask.WARNINGS asks for it). Empty: gathered, nothing there (or not permitted to look)."""
+    """None: not gathered (Ask.WARNINGS asks for it). Empty: gathered, nothing there (or not permitted to
+    look)."""
 
 
 class Ask(StrEnum):
@@ -199,18 +210,25 @@ class Ask(StrEnum):
     BATCH_JOB = "batch_job"
     """GET the Kubernetes Job: give it as `batch_job` (with its pods), or set `batch_job_confirmed_missing`."""
     WARNINGS = "warnings"
-    """LIST the Warning events whose involvedObject is the Kubernetes Job or one of its pods, newest 50 at most."""
+    """LIST the Warning events whose involvedObject is the Kubernetes Job or one of its pods, newest 50 at
+    most."""
 
 
 @dataclass(frozen=True, slots=True)
 class CreateBatchJob:
-    """Build with `manifests.build` and create, in this order: the Secret of `secret_values` (when not empty), the ConfigMap
-    (when the builder gives one), the Kubernetes Job. An owned object that exists already is success."""
+    """Build with `manifests.build` and create, in this order: the Secret of `secret_values` (when not empty),
+    the ConfigMap (when the builder gives one), the Kubernetes Job. An owned object that exists already is
+    success."""
 
     pinned: PinnedJob
-    resolved: Mapping[str, Any]
+    target_digest: str
+    config_digest: str
     secret_values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """From file name to value: the keys that stood inline in the spec."""
+    secret_references: tuple[SecretRef, ...] = ()
+    """Keys of the user's own Secrets."""
     suspended: bool = False
+    """Create it suspended: its queue starts it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +248,8 @@ class SuspendBatchJob:
 
 @dataclass(frozen=True, slots=True)
 class SetTTL:
-    """Set spec.ttlSecondsAfterFinished of the Kubernetes Job, with the UID as precondition; gone already is success."""
+    """Set spec.ttlSecondsAfterFinished of the Kubernetes Job, with the UID as precondition; gone already is
+    success."""
 
     uid: str
     seconds: int
