@@ -1,4 +1,4 @@
-"""Write ``docs/fields.md`` (every field of the three kinds) from the CRDs; with ``--check``, say whether it is up to date."""
+"""Write ``docs/fields.md``, every field of the three kinds, from the CRDs; ``--check`` says if it is up to date."""
 
 import argparse
 import sys
