@@ -1,0 +1,3 @@
+-- Stops the pod until the job is resumed.
+obj.spec.suspend = true
+return obj
