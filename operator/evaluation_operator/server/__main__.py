@@ -1,0 +1,80 @@
+"""`python -m evaluation_operator.server`: evaluation-api as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+
+import uvicorn
+import uvloop
+
+from evaluation_operator.cluster.errors import ClusterError
+from evaluation_operator.cluster.real import RealCluster
+from evaluation_operator.server.app import Dependencies, create_app
+from evaluation_operator.server.http_protocol import BoundedHttpProtocol
+from evaluation_operator.server.logs import configure
+from evaluation_operator.server.settings import Settings, SettingsError, load
+from evaluation_operator.server.store import ArtifactStore, StoreUrlError
+
+_log = logging.getLogger("evaluation_operator.server")
+
+EXIT_CONFIGURATION = 2
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT. Returns 2 when the settings cannot be used, 1 when the server could not start."""
+    configure("info")
+    try:
+        settings = load(os.environ)
+        configure(settings.log_level)
+        store = ArtifactStore.open(
+            settings.store.url,
+            options=settings.store.options,
+            allow_http=settings.store.allow_http,
+            min_free_bytes=settings.store.min_free_bytes,
+        )
+    except (SettingsError, StoreUrlError) as error:
+        _log.critical(str(error))
+        return EXIT_CONFIGURATION
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            return runner.run(_serve(settings, store))
+        except ClusterError as error:
+            _log.critical(str(error))
+            return EXIT_CONFIGURATION
+
+
+async def _serve(settings: Settings, store: ArtifactStore) -> int:
+    listen = settings.listen
+    cluster = await RealCluster.open()
+    try:
+        app = create_app(Dependencies(settings, cluster, store))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                host=listen.host,
+                port=listen.port,
+                http=BoundedHttpProtocol,
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                limit_concurrency=listen.max_connections,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=int(listen.shutdown_seconds),
+                ssl_certfile=listen.tls_cert_file,
+                ssl_keyfile=listen.tls_key_file,
+            )
+        )
+        await server.serve()
+        return 0 if server.started else 1
+    finally:
+        await cluster.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The application: everything put together from dependencies that the caller gives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+from evaluation_operator.cluster.port import ClusterPort
+from evaluation_operator.server import downloads, intake, probes
+from evaluation_operator.server.identity import Senders
+from evaluation_operator.server.logs import AccessLog
+from evaluation_operator.server.metrics import Metrics
+from evaluation_operator.server.refusals import Refused
+from evaluation_operator.server.reporting import Reporting
+from evaluation_operator.server.settings import Settings
+from evaluation_operator.server.status_writer import StatusWriter
+from evaluation_operator.server.store import ArtifactStore
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """What the application needs from outside. The application closes none of it."""
+
+    settings: Settings
+    cluster: ClusterPort
+    store: ArtifactStore
+    metrics: Metrics = field(default_factory=Metrics)
+    clock: Callable[[], float] = time.monotonic
+    """Seconds; only differences count."""
+    wall_clock: Callable[[], float] = time.time
+    """Seconds since 1970; compared with the expiry of tokens."""
+
+
+def create_app(given: Dependencies) -> FastAPI:
+    """The ASGI application. Its lifespan runs the writer of progress, and writes what waits at the end."""
+    settings, metrics = given.settings, given.metrics
+    writer = StatusWriter(given.cluster, metrics, memory=settings.reports.max_jobs)
+    senders = Senders(
+        given.cluster,
+        metrics,
+        cache_seconds=settings.identity.cache_seconds,
+        cache_size=settings.identity.cache_size,
+        max_concurrent=settings.identity.max_concurrent,
+        max_waiting=settings.identity.max_waiting,
+        clock=given.clock,
+        wall_clock=given.wall_clock,
+    )
+
+    def artifact_url(job_uid: str) -> str:
+        return downloads.artifact_url(settings.public_url, job_uid)
+
+    reporting = Reporting(writer, settings.reports, metrics, artifact_url=artifact_url, clock=given.clock)
+    readiness = probes.Readiness(given.cluster, given.store, clock=given.clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        swept = await asyncio.to_thread(given.store.sweep)
+        if swept:
+            _log.info("removed unfinished uploads of an earlier process", extra={"files": swept})
+        loop = asyncio.create_task(reporting.run(), name="progress-writer")
+        loop.add_done_callback(_report_death)
+        try:
+            yield
+        finally:
+            readiness.ending = True
+            loop.cancel()
+            with suppress(asyncio.CancelledError):
+                await loop
+            await reporting.finish(settings.listen.shutdown_seconds)
+
+    app = FastAPI(
+        title="evaluation-api",
+        description="Evaluations of language models: the NeMo Evaluator API over Kubernetes objects.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_middleware(AccessLog, metrics=metrics)
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, refusal: Refused) -> JSONResponse:
+        metrics.refused.labels(refusal.cause).inc()
+        if refusal.cause.startswith("store-"):
+            metrics.store_errors.labels(refusal.cause).inc()
+        request.scope["state"].setdefault("log", {})["cause"] = refusal.cause
+        return JSONResponse({"detail": refusal.detail}, status_code=refusal.status, headers=refusal.headers())
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        # As FastAPI does it, but without sending back what came in.
+        problems = [{key: each[key] for key in ("type", "loc", "msg")} for each in error.errors()]
+        return JSONResponse({"detail": problems}, status_code=422)
+
+    @app.exception_handler(Exception)
+    async def broken(request: Request, error: Exception) -> JSONResponse:
+        request_id = request.scope["state"].get("request_id", "")
+        _log.error("a request failed", exc_info=error, extra={"request_id": request_id})
+        detail = f"internal error; the log of evaluation-api has the trace under request_id {request_id}"
+        return JSONResponse({"detail": detail}, status_code=500)
+
+    handlers = intake.Intake(
+        settings,
+        senders=senders,
+        reporting=reporting,
+        writer=writer,
+        store=given.store,
+        metrics=metrics,
+        artifact_url=artifact_url,
+        clock=given.clock,
+    )
+    jobs = downloads.JobsById(given.cluster, settings.namespaces, clock=given.clock)
+    app.include_router(intake.router(handlers))
+    app.include_router(downloads.router(downloads.Downloads(settings, jobs, given.store, metrics)))
+    app.include_router(probes.router(readiness, reporting, metrics, given.clock))
+    return app
+
+
+def _report_death(loop: asyncio.Task[None]) -> None:
+    if not loop.cancelled() and loop.exception() is not None:
+        _log.critical("the writer of progress has died; /livez will say so", exc_info=loop.exception())

@@ -1,0 +1,220 @@
+"""Who sends a report: from the bearer token to the EvaluationJob that its pod works for.
+
+    token --TokenReview--> pod name, uid --> Pod --controller--> Kubernetes Job --controller--> EvaluationJob
+
+Every link is checked by uid, so a pod of another job, a recreated job of the same name or a pod that is gone proves
+nothing. The audience alone proves nothing either: whoever may create a pod may ask for a token with any audience.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation_operator.cluster.errors import ClusterError, NotFound
+from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, Body, ClusterPort, Resource
+from evaluation_operator.cluster.port import Identity as TokenOwner
+from evaluation_operator.resources.identity import ANNOTATION_PINNED_JOB, REPORT_AUDIENCE
+from evaluation_operator.server.limits import Slots
+from evaluation_operator.server.metrics import Metrics
+from evaluation_operator.server.refusals import Refused
+from evaluation_operator.server.status_writer import JobAddress, cluster_trouble
+
+_POD_NAME = "authentication.kubernetes.io/pod-name"
+_POD_UID = "authentication.kubernetes.io/pod-uid"
+
+_MAX_TOKEN = 16 * 1024
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_REFUSAL_SECONDS = 2.0
+_TERMINAL_POD = ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A proven runner."""
+
+    job: JobAddress
+    pod: str
+    pod_uid: str
+    tasks: frozenset[str] | None
+    """Names of the tasks that it was given; None when the job names none."""
+
+
+class Senders:
+    """Proves senders, and remembers those that were proven for a short time."""
+
+    def __init__(
+        self,
+        cluster: ClusterPort,
+        metrics: Metrics,
+        *,
+        cache_seconds: float,
+        cache_size: int,
+        max_concurrent: int,
+        max_waiting: int,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster = cluster
+        self._metrics = metrics
+        self._cache_seconds = cache_seconds
+        self._cache_size = cache_size
+        self._slots = Slots(max_concurrent, "identity checks", waiting=max_waiting)
+        self._clock = clock
+        self._wall_clock = wall_clock
+        # Keyed by the digest of a token, never by the token: what is not held cannot leak.
+        self._proven: OrderedDict[bytes, tuple[float, Sender]] = OrderedDict()
+        self._refused: OrderedDict[bytes, tuple[float, int, str, str]] = OrderedDict()
+
+    async def prove(self, authorization: str | None, namespace: str, name: str) -> Sender:
+        """The sender, when its token proves that it works for this EvaluationJob.
+
+        Raises Refused: 401 without a valid token, 403 when it works for something else or its pod is over, 429 or 503
+        when it cannot be checked now.
+        """
+        token = _bearer(authorization)
+        key = hashlib.sha256(token.encode()).digest()
+        sender = self._remembered(key)
+        if sender is None:
+            async with self._slots.enter():
+                try:
+                    sender = await self._ask(token, namespace)
+                except Refused as refusal:
+                    if refusal.status in (401, 403):
+                        self._metrics.identities.labels("refused").inc()
+                        until = self._clock() + _REFUSAL_SECONDS
+                        _put(self._refused, key, (until, *refusal.words), self._cache_size)
+                    raise
+            self._metrics.identities.labels("proven").inc()
+            seconds = min(self._cache_seconds, _expiry(token) - self._wall_clock())
+            _put(self._proven, key, (self._clock() + seconds, sender), self._cache_size)
+        if (sender.job.namespace, sender.job.name) != (namespace, name):
+            raise _foreign(f"this pod works for EvaluationJob {sender.job.name}, not for {name}")
+        return sender
+
+    def _remembered(self, key: bytes) -> Sender | None:
+        now = self._clock()
+        refused = self._refused.get(key)
+        if refused is not None:
+            if now < refused[0]:
+                raise Refused(*refused[1:])
+            del self._refused[key]
+        proven = self._proven.get(key)
+        if proven is None:
+            return None
+        if now >= proven[0]:
+            del self._proven[key]
+            return None
+        self._metrics.identities.labels("remembered").inc()
+        return proven[1]
+
+    async def _ask(self, token: str, namespace: str) -> Sender:
+        try:
+            owner = await self._cluster.review_token(token, REPORT_AUDIENCE)
+        except ClusterError as error:
+            raise cluster_trouble(error) from error
+        if owner is None:
+            raise Refused(401, "token", f"the token is not valid for the audience {REPORT_AUDIENCE}, or has expired")
+        pod_name, pod_uid = _bound_pod(owner, namespace)
+
+        pod = await self._linked(PODS, namespace, pod_name, pod_uid)
+        if (pod.get("status") or {}).get("phase") in _TERMINAL_POD:
+            raise _foreign(f"the pod {pod_name} has ended")
+        batch_job_name, batch_job_uid = _controller(pod, BATCH_JOBS, f"the pod {pod_name}")
+        batch_job = await self._linked(BATCH_JOBS, namespace, batch_job_name, batch_job_uid)
+        name, uid = _controller(batch_job, EVALUATION_JOBS, f"the Kubernetes Job {batch_job_name}")
+        tasks = _pinned_tasks(batch_job)
+        if tasks is None:
+            tasks = _tasks(await self._linked(EVALUATION_JOBS, namespace, name, uid))
+        return Sender(JobAddress(namespace, name, uid), pod_name, pod_uid, tasks)
+
+    async def _linked(self, resource: Resource, namespace: str, name: str, uid: str) -> Body:
+        try:
+            found = await self._cluster.get(resource, namespace, name)
+        except NotFound:
+            found = {}
+        except ClusterError as error:
+            raise cluster_trouble(error) from error
+        if (found.get("metadata") or {}).get("uid") != uid:
+            raise _foreign(f"the {resource.kind} {name} that this token leads to does not exist any more")
+        return found
+
+
+def _foreign(detail: str) -> Refused:
+    return Refused(403, "foreign", detail)
+
+
+def _bearer(authorization: str | None) -> str:
+    scheme, _, token = (authorization or "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise Refused(401, "token", "a bearer token is needed: the one projected into the runner's pod")
+    # Not a judgement of the token, only what is certainly none: it need not be put before the cluster.
+    if len(token) > _MAX_TOKEN or not _TOKEN.fullmatch(token):
+        raise Refused(401, "token", "the bearer token is not a service-account token")
+    return token
+
+
+def _expiry(token: str) -> float:
+    """When a token that was found valid expires, in seconds since 1970; 0 when it does not say."""
+    payload = token.split(".")[1]
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return float(claims["exp"])
+    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
+        return 0.0
+
+
+def _bound_pod(owner: TokenOwner, namespace: str) -> tuple[str, str]:
+    parts = owner.username.split(":")
+    if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"]:
+        raise _foreign("the token is not one of a service account")
+    if parts[2] != namespace:
+        raise _foreign(f"the token belongs to the namespace {parts[2]}, not to {namespace}")
+    names, uids = owner.extra.get(_POD_NAME, ()), owner.extra.get(_POD_UID, ())
+    if len(names) != 1 or len(uids) != 1 or not names[0] or not uids[0]:
+        raise _foreign("the token is not bound to a pod: use the one projected into the runner's pod")
+    return names[0], uids[0]
+
+
+def _controller(child: Mapping[str, Any], kind: Resource, what: str) -> tuple[str, str]:
+    """Name and uid of the controller, which must be of this kind (of any version of its group)."""
+    for owner in (child.get("metadata") or {}).get("ownerReferences") or ():
+        if owner.get("controller") is True:
+            group = str(owner.get("apiVersion")).rpartition("/")[0]
+            if owner.get("kind") == kind.kind and group == kind.group and owner.get("name") and owner.get("uid"):
+                return str(owner["name"]), str(owner["uid"])
+    raise _foreign(f"{what} is not controlled by a {kind.kind} ({kind.group})")
+
+
+def _pinned_tasks(batch_job: Mapping[str, Any]) -> frozenset[str] | None:
+    """Tasks of the copy that the pod was given; None when it does not stand in the Kubernetes Job."""
+    template = (batch_job.get("spec") or {}).get("template") or {}
+    text = ((template.get("metadata") or {}).get("annotations") or {}).get(ANNOTATION_PINNED_JOB)
+    if not isinstance(text, str):
+        return None
+    try:
+        config = json.loads(text)["config"]
+        return frozenset(config.get("tasks") or ()) or None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _tasks(job: Mapping[str, Any]) -> frozenset[str] | None:
+    config = (job.get("spec") or {}).get("config") or {}
+    return frozenset(config.get("tasks") or ()) or None
+
+
+def _put(memory: OrderedDict[bytes, Any], key: bytes, value: Any, size: int) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > size:
+        memory.popitem(last=False)

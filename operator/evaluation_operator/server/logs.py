@@ -1,0 +1,112 @@
+"""Logs as one JSON object a line, and one line for each request. Headers, bodies and queries are never logged."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+import uuid
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from evaluation_operator.server.metrics import Metrics
+
+_access = logging.getLogger("evaluation_operator.access")
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+_LONGEST = 2000
+_PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as JSON: time, level, logger, message, and whatever was given as `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage()[:_LONGEST],
+        }
+        for key, value in vars(record).items():
+            if key not in _STANDARD:
+                line[key] = value if isinstance(value, (int, float, bool)) else str(value)[:_LONGEST]
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)[-4 * _LONGEST :]
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure(level: str, stream: TextIO = sys.stderr) -> None:
+    """Sends every log of the process, uvicorn's own included, to `stream` as JSON."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True
+    # Ours says the same and counts it; uvicorn's would show query strings.
+    logging.getLogger("uvicorn.access").disabled = True
+
+
+class AccessLog:
+    """ASGI middleware: one log line and the request metrics for each request. Probes are logged when they fail only."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        request_id = uuid.uuid4().hex[:16]
+        status = 0
+        sent = received = 0
+
+        async def counted_receive() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            return message
+
+        async def counted_send(message: Message) -> None:
+            nonlocal status, sent
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message.setdefault("headers", []).append((b"x-request-id", request_id.encode()))
+            else:
+                sent += len(message.get("body", b""))
+            await send(message)
+
+        scope.setdefault("state", {})["request_id"] = request_id
+        try:
+            await self._app(scope, counted_receive, counted_send)
+        finally:
+            seconds = time.perf_counter() - started
+            # The template of the route, not the path: metrics must not grow with the names that callers think of.
+            route = getattr(scope.get("route"), "path", "unknown")
+            method = scope["method"] if route != "unknown" else "unknown"
+            self._metrics.requests.labels(route, method, str(status)).inc()
+            self._metrics.seconds.labels(route).observe(seconds)
+            if scope["path"] not in _PROBES or status >= 400:
+                _access.info(
+                    "request",
+                    extra={
+                        "request_id": request_id,
+                        "method": scope["method"],
+                        "path": scope["path"][:512],
+                        "status": status,
+                        "seconds": round(seconds, 4),
+                        "received": received,
+                        "sent": sent,
+                        "client": (scope.get("client") or ("",))[0],
+                        **scope["state"].get("log", {}),
+                    },
+                )

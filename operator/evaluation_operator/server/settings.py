@@ -1,0 +1,184 @@
+"""Settings of evaluation-api: a JSON file, and environment variables over it.
+
+An unknown key is an error, because a misspelt limit that is silently ignored is no limit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+#: Names the settings file. Without it the defaults hold.
+PATH_VARIABLE = "EVALUATION_API_SETTINGS"
+#: `EVALUATION_API__store__url=s3://bucket` sets `store.url`; values are JSON where they parse as JSON, else text.
+VARIABLE_PREFIX = "EVALUATION_API__"
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the message says where and why."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+class Listen(_Section):
+    """Where to listen."""
+
+    host: str = "0.0.0.0"  # noqa: S104 - a pod is reached through its own address
+    """Address to bind."""
+    port: int = Field(default=7331, ge=0, le=65_535)
+    """TCP port; 0 lets the system choose."""
+    tls_cert_file: Path | None = None
+    """PEM file with the certificate chain. With it and the key, only TLS is spoken."""
+    tls_key_file: Path | None = None
+    """PEM file with the private key."""
+    max_connections: int = Field(default=2000, ge=1, le=100_000)
+    """Connections held at once; more are answered 503."""
+    shutdown_seconds: Seconds = 20.0
+    """How long requests under way may take when the process is asked to end."""
+
+
+class Store(_Section):
+    """Where artifacts are kept."""
+
+    url: str = "file:///var/lib/evaluation-api"
+    """`file:///directory`, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://account/container/prefix`.
+
+    Nothing else may be kept under this address. Credentials come from the environment, as the provider's own tools
+    read them.
+    """
+    options: dict[str, str] = Field(default_factory=dict)
+    """Further settings of the object store, for example `{"endpoint": "http://minio:9000"}`. No credentials here."""
+    allow_http: bool = False
+    """Speak to an object store without TLS."""
+    max_artifact_bytes: int = Field(default=2 * GIB, ge=1, le=40 * GIB)
+    """Largest archive. The upper bound is what 10,000 parts of a multipart upload hold."""
+    min_free_bytes: int = Field(default=64 * MIB, ge=0)
+    """Local disk: an upload that would leave less than this free is refused before it is read."""
+    max_uploads: int = Field(default=4, ge=1, le=256)
+    """Uploads under way at once in this process; more are answered 429."""
+    max_downloads: int = Field(default=16, ge=1, le=1024)
+    """Downloads under way at once in this process; more are answered 429."""
+    idle_seconds: Seconds = 30.0
+    """An upload that sends nothing for this long is given up."""
+
+
+class Reports(_Section):
+    """Limits on what runners send, and on what is written to the cluster for it."""
+
+    min_write_seconds: Seconds = 2.0
+    """Never two writes of one job's status closer than this (the final report excepted)."""
+    write_seconds: Seconds = 5.0
+    """A change of less than a whole per cent is written after this time."""
+    writes_per_second: float = Field(default=50.0, gt=0, le=10_000)
+    """Writes of progress a second, all jobs together, in this process."""
+    max_jobs: int = Field(default=20_000, ge=1)
+    """Jobs whose progress is held in memory."""
+    job_rate: float = Field(default=2.0, gt=0)
+    """Requests a second of one job, in the long run."""
+    job_burst: int = Field(default=20, ge=1)
+    """Requests of one job at once."""
+    rate: float = Field(default=1000.0, gt=0)
+    """Requests a second of all runners, in the long run."""
+    burst: int = Field(default=2000, ge=1)
+    """Requests of all runners at once."""
+    max_concurrent: int = Field(default=64, ge=1)
+    """Reports read and judged at once; each may hold its body in memory."""
+    body_seconds: Seconds = 15.0
+    """A report must arrive whole within this time."""
+    max_result_bytes: int = Field(default=256 * KIB, ge=4 * KIB, le=MIB)
+    """Results in the status, as compact JSON; the rest is cut and stays in the archive."""
+
+
+class Identity(_Section):
+    """How the sender of a report is checked."""
+
+    cache_seconds: float = Field(default=60.0, ge=0, le=600)
+    """How long a proven sender is believed without asking the cluster again. Also the longest time for which the token
+    of a pod that was deleted still works."""
+    cache_size: int = Field(default=8192, ge=1)
+    """Senders remembered."""
+    max_concurrent: int = Field(default=16, ge=1)
+    """Checks under way at the cluster at once."""
+    max_waiting: int = Field(default=256, ge=0)
+    """Checks that may wait for that; more are answered 429."""
+
+
+class Settings(_Section):
+    """Everything that can be set."""
+
+    listen: Listen = Field(default_factory=Listen)
+    store: Store = Field(default_factory=Store)
+    reports: Reports = Field(default_factory=Reports)
+    identity: Identity = Field(default_factory=Identity)
+    namespaces: tuple[str, ...] = ()
+    """Namespaces that are served; empty means all."""
+    public_url: str = ""
+    """Address under which users reach this API, for the artifact's URL in the status; without it the URL is a path."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged."""
+
+    def serves(self, namespace: str) -> bool:
+        """Whether objects of this namespace are this process's business."""
+        return not self.namespaces or namespace in self.namespaces
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Reads the file that `PATH_VARIABLE` names, and variables with `VARIABLE_PREFIX` over it.
+
+    Raises SettingsError.
+    """
+    data: dict[str, Any] = {}
+    path = environment.get(PATH_VARIABLE, "")
+    if path:
+        try:
+            data = json.loads(Path(path).read_bytes())
+        except OSError as error:
+            raise SettingsError(f"cannot read the settings file {path} ({PATH_VARIABLE}): {error.strerror}") from error
+        except ValueError as error:
+            raise SettingsError(f"the settings file {path} is not JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise SettingsError(f"the settings file {path} must hold one JSON object")
+    for variable, text in environment.items():
+        if variable.startswith(VARIABLE_PREFIX):
+            _put(data, variable, text)
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}" for problem in error.errors()
+        )
+        raise SettingsError(f"settings of evaluation-api ({path or 'environment'}): {problems}") from error
+    if (settings.listen.tls_cert_file is None) != (settings.listen.tls_key_file is None):
+        raise SettingsError("listen.tlsCertFile and listen.tlsKeyFile go together: set both or neither")
+    return settings
+
+
+def _put(data: dict[str, Any], variable: str, text: str) -> None:
+    *sections, last = variable.removeprefix(VARIABLE_PREFIX).split("__")
+    for section in sections:
+        inner = data.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"the variable {variable} sets a part of {section}, which is no section")
+        data = inner
+    try:
+        data[last] = json.loads(text)
+    except ValueError:
+        data[last] = text

@@ -1,0 +1,278 @@
+"""The artifact store: archives of evaluation jobs on local disk, S3, GCS or Azure, by URL.
+
+An archive is kept under `jobs/<uid of the EvaluationJob>/<sha256>.tar.gz`. It is streamed, never held in memory, and it
+appears only as a whole and only when its digest is right: the store completes an upload when its source ends, so a
+source that raises at its end, after it compared the digest, leaves nothing behind. Archives are opaque: nothing here
+unpacks them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import re
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import BaseError as ObstoreError
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
+from obstore.store import LocalStore, MemoryStore
+from obstore.store import from_url as store_from_url
+
+from evaluation_operator.server.refusals import Refused
+
+_log = logging.getLogger(__name__)
+
+_MIB = 1024 * 1024
+_PIECE = _MIB
+_PART = 5 * _MIB
+"""Least size of a part of a multipart upload at S3."""
+_PARTS_AT_ONCE = 2
+_KEY_PART = re.compile(r"[A-Za-z0-9-]{1,64}")
+# How the libraries below spell "no room": errno 28 (ENOSPC), 122 (EDQUOT), 27 (EFBIG), and the codes of S3 servers.
+_FULL = re.compile(
+    r"os error (28|122|27)\b|StorageFull|QuotaExceeded|FileTooLarge|InsufficientStorage|InsufficientCapacity|ENOSPC"
+)
+_STAGING = re.compile(r".+#\d+")
+_STAGING_AGE = timedelta(days=1)
+
+_REMOTE_SCHEMES = ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss")
+
+
+class StoreUrlError(Exception):
+    """The store's URL or options cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An archive in the store."""
+
+    digest: str
+    """`sha256:<hex>`"""
+    size: int
+    """Bytes."""
+    created: bool
+    """False when it was there already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """An archive on its way out."""
+
+    size: int
+    chunks: AsyncIterator[bytes]
+
+
+def wrong_digest(expected: str, actual: str) -> Refused:
+    """422: what arrived is not what was announced."""
+    return Refused(422, "digest", f"the archive's digest is {actual}, but Content-Digest announced {expected}")
+
+
+class ArtifactStore:
+    """All methods raise Refused: 507 when the store is full, 503 when it does not answer or refuses our credentials."""
+
+    def __init__(self, store: Any, *, root: Path | None = None, min_free_bytes: int = 0) -> None:
+        self._store = store
+        self._root = root
+        self._min_free = min_free_bytes
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        options: dict[str, str] | None = None,
+        allow_http: bool = False,
+        min_free_bytes: int = 0,
+    ) -> ArtifactStore:
+        """Raises StoreUrlError. Nothing is contacted yet; see `check`."""
+        parts = urlsplit(url)
+        if parts.scheme == "memory":
+            return cls(MemoryStore())
+        if parts.scheme == "file":
+            if parts.netloc or not parts.path.startswith("/"):
+                raise StoreUrlError(f"store.url {url!r}: a local store is file:/// and an absolute path")
+            root = Path(unquote(parts.path))
+            try:
+                return cls(LocalStore(root, mkdir=True), root=root, min_free_bytes=min_free_bytes)
+            except (ObstoreError, OSError) as error:
+                raise StoreUrlError(f"store.url {url!r}: cannot use the directory: {_first_line(error)}") from error
+        if parts.scheme not in _REMOTE_SCHEMES:
+            raise StoreUrlError(f"store.url {url!r}: use file:///…, s3://…, gs://… or az://…")
+        try:
+            remote = store_from_url(
+                url,
+                config=options or None,  # type: ignore[call-overload]
+                client_options={"allow_http": allow_http, "connect_timeout": "5s", "timeout": "60s"},
+                # The sender retries too, and a short outage is better reported than hidden in a hanging request.
+                retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
+            )
+        except (ObstoreError, ValueError, TypeError) as error:
+            raise StoreUrlError(f"store.url {url!r}: {_first_line(error)}") from error
+        return cls(remote)
+
+    async def put(self, job_uid: str, digest: str, size: int, chunks: AsyncIterator[bytes]) -> Stored:
+        """Stores an archive of `size` bytes whose digest is `digest` (`sha256:<hex>`).
+
+        An archive that is there already is not written again; `chunks` is read and checked all the same. Raises
+        Refused: 400 when fewer or more bytes came, 422 for another digest, and whatever `chunks` raises, unchanged.
+        """
+        key = _key(job_uid, digest)
+        source = _verified(chunks, digest, size)
+        if await self.size(job_uid, digest) == size:
+            async for _ in source:
+                pass
+            return Stored(digest, size, created=False)
+        self._require_room(size)
+        try:
+            await obstore.put_async(self._store, key, source, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+            if self._root is not None:
+                # "Stored" is the word on which a pod ends; it must hold through a power cut.
+                await asyncio.to_thread(_sync, self._root / key)
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        return Stored(digest, size, created=True)
+
+    async def size(self, job_uid: str, digest: str) -> int | None:
+        """Size of the archive in bytes; None when it is not there."""
+        try:
+            found = await obstore.head_async(self._store, _key(job_uid, digest))
+        except FileNotFoundError:
+            return None
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        return int(found["size"])
+
+    async def get(self, job_uid: str, digest: str) -> Download | None:
+        """The archive; None when it is not there."""
+        try:
+            found = await obstore.get_async(self._store, _key(job_uid, digest))
+        except FileNotFoundError:
+            return None
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        return Download(int(found.meta["size"]), _pieces(found))
+
+    async def keep_only(self, job_uid: str, digest: str) -> int:
+        """Removes every other archive of this job. Returns how many there were."""
+        kept = _key(job_uid, digest)
+        try:
+            others = [
+                item["path"]
+                async for batch in obstore.list(self._store, prefix=f"jobs/{_part(job_uid)}")
+                for item in batch
+                if item["path"] != kept
+            ]
+            if others:
+                await obstore.delete_async(self._store, others)
+        except FileNotFoundError:
+            return 0
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        return len(others)
+
+    async def check(self) -> None:
+        """Asks the store for something that need not be there: proves address, credentials and permission to read."""
+        await self.size("probe", "sha256:" + "0" * 64)
+
+    def sweep(self) -> int:
+        """Local disk: removes what uploads left behind when this process was killed. Returns how many files. Object
+        stores do this by a lifecycle rule for incomplete multipart uploads."""
+        if self._root is None:
+            return 0
+        before = (datetime.now(UTC) - _STAGING_AGE).timestamp()
+        removed = 0
+        for path in self._root.glob("jobs/*/*"):
+            if _STAGING.fullmatch(path.name) and path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
+                removed += 1
+        return removed
+
+    def _require_room(self, size: int) -> None:
+        if self._root is None:
+            return
+        try:
+            free = shutil.disk_usage(self._root).free
+        except OSError as error:
+            raise _trouble(error) from error
+        if free - size < self._min_free:
+            raise _full()
+
+
+def _part(text: str) -> str:
+    if not _KEY_PART.fullmatch(text):
+        raise ValueError(f"not usable in a key: {text!r}")
+    return text
+
+
+def _key(job_uid: str, digest: str) -> str:
+    algorithm, _, value = digest.partition(":")
+    if algorithm != "sha256":
+        raise ValueError(f"not a sha256 digest: {digest!r}")
+    return f"jobs/{_part(job_uid)}/{_part(value)}.tar.gz"
+
+
+async def _verified(chunks: AsyncIterator[bytes], digest: str, size: int) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of a good size; raises at the end, at the latest, if they are not what was announced."""
+    hasher = hashlib.sha256()
+    seen = 0
+    piece = bytearray()
+    async for chunk in chunks:
+        seen += len(chunk)
+        if seen > size:
+            raise Refused(400, "length", f"more than the announced {size} bytes arrived")
+        hasher.update(chunk)
+        piece += chunk
+        if len(piece) >= _PIECE:
+            yield bytes(piece)
+            piece.clear()
+    if seen != size:
+        raise Refused(400, "length", f"only {seen} of the announced {size} bytes arrived")
+    actual = "sha256:" + hasher.hexdigest()
+    if actual != digest:
+        raise wrong_digest(digest, actual)
+    if piece:
+        yield bytes(piece)
+
+
+async def _pieces(found: Any) -> AsyncIterator[bytes]:
+    async for piece in found.stream(min_chunk_size=_PIECE):
+        yield bytes(piece)
+
+
+def _sync(path: Path) -> None:
+    for each in (path, path.parent):
+        descriptor = os.open(each, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _full() -> Refused:
+    return Refused(507, "store-full", "the artifact store is full; the administrator must free or add space")
+
+
+def _trouble(error: Exception) -> Refused:
+    """The answer for a failure of the store. Details go to the log only: they name addresses and paths."""
+    text = str(error)
+    if _FULL.search(text):
+        _log.error("the artifact store is full", extra={"error": _first_line(error)})
+        return _full()
+    _log.error("the artifact store failed", extra={"error": _first_line(error), "type": type(error).__name__})
+    if isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError)):
+        detail = "the artifact store refuses this service; the administrator must check its credentials"
+        return Refused(503, "store-refused", detail, retry_after=60)
+    return Refused(503, "store-down", "the artifact store does not answer; try again", retry_after=5)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:500]
