@@ -1,7 +1,8 @@
 {{/* Names and labels. Helpers that speak of one component take (list $ "<component>"). */}}
 
+{{/* The release name; "evaluation-operator" becomes "evaluation", so that its parts are evaluation-operator and evaluation-api. */}}
 {{- define "evaluation.prefix" -}}
-{{- .Values.fullnameOverride | default .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | default (.Release.Name | trimSuffix "-operator") | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "evaluation.name" -}}

@@ -10,9 +10,12 @@ runnerImages:
     imagePullPolicy: {{ $.Values.image.pullPolicy }}
   {{- end }}
   {{- end }}
+lease:
+  name: {{ include "evaluation.lease" . }}
 defaults:
   resources: {{ toJson .Values.runner.resources }}
   pendingDeadlineSeconds: {{ int64 .Values.runner.pendingDeadlineSeconds }}
   activeDeadlineSeconds: {{ int64 .Values.runner.activeDeadlineSeconds }}
+  queueDeadlineSeconds: {{ int64 .Values.runner.queueDeadlineSeconds }}
   ttlSecondsAfterFinished: {{ int64 .Values.runner.ttlSecondsAfterFinished }}
 {{- end -}}
