@@ -1,0 +1,34 @@
+"""End-to-end tests: the chart is installed once, each test has a namespace and endpoints of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.world import World
+from tests.support.kubectl import fresh_namespace, kubeconfig
+from tools.install import install
+
+
+@pytest.fixture(scope="session")
+def cluster_config() -> Path:
+    path = kubeconfig()
+    if path is None:
+        pytest.fail("no cluster: run `make cluster`, or name one in KUBECONFIG")
+    return path
+
+
+@pytest.fixture(scope="session")
+def release(cluster_config: Path) -> Path:
+    """The kubeconfig of a cluster in which this checkout's chart and images are installed."""
+    absent = {"runner.images.absent.reference": "registry.invalid/none:1", "runner.images.absent.types": "{absent}"}
+    install(cluster_config, {"demoEndpoint.enabled": "true", **absent})
+    return cluster_config
+
+
+@pytest.fixture
+def world(release: Path) -> Iterator[World]:
+    """A namespace of its own under the restricted pod security standard, and what tests do in it."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    with fresh_namespace(release, "e2e", labels) as bound:
+        yield World(bound)
