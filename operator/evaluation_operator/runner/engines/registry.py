@@ -1,0 +1,60 @@
+"""Which engine runs which config type. Engines are imported only when a job asks for them.
+
+The project's own are in the table. An organisation adds its own in its own image by an entry point of the
+group ``evaluation_operator.engines``: the name is the config type, the value ``module:attribute`` of a
+factory without arguments (an ``Engine`` class).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from evaluation_operator.resources import outcomes
+
+from ..errors import RunError
+from .base import Engine
+
+ENTRY_POINT_GROUP: Final = "evaluation_operator.engines"
+_BFCL: Final = "evaluation_operator.runner.engines.bfcl:BfclEngine"
+BUILT_IN: Final[dict[str, str]] = {
+    "bfclv3": _BFCL,
+    "bfclv3_ast": _BFCL,
+    "bfclv3_ast_prompting": _BFCL,
+    "bfclv2": _BFCL,
+    "bfclv2_ast": _BFCL,
+    "bfclv2_ast_prompting": _BFCL,
+}
+
+
+def config_types() -> dict[str, str]:
+    """Return every known config type with the factory that serves it, as ``module:attribute``."""
+    found = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
+    return dict(sorted((found | BUILT_IN).items()))
+
+
+def load(config_type: str | None) -> Engine:
+    """Return a new engine for the type. Raises ``RunError`` (InvalidSpec) for an unknown type, or one whose
+    packages
+    are not installed here."""
+    known = config_types()
+    factory = known.get(config_type or "")
+    if factory is None:
+        raise RunError(
+            outcomes.INVALID_SPEC,
+            f"config type {config_type!r} has no engine in this runner; it has: {', '.join(known)}",
+        )
+    family = factory.split(":")[0].rsplit(".", 1)[-1]
+    try:
+        make: Callable[[], object] = EntryPoint(config_type or "", factory, ENTRY_POINT_GROUP).load()
+    except ImportError as error:
+        raise RunError(
+            outcomes.INVALID_SPEC,
+            f"the engine of config type {config_type} cannot be loaded here ({error}); use the image of that type, or "
+            f"install its packages (for the project's own: pip install 'evaluation-operator[{family}]')",
+        ) from error
+    engine = make()
+    if not isinstance(engine, Engine):
+        raise TypeError(f"{factory} is not a factory of an Engine but of {type(engine).__name__}")
+    return engine
