@@ -1,0 +1,92 @@
+"""Verdicts on single answers: the harness's decoding and checkers, put together as ``bfcl evaluate`` does."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+from . import simulation
+from .catalog import language_of
+from .dataset import Question
+from .harness import handler, name_of
+
+_RUNS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``error_type`` and ``error``: as the harness names and explains it; None and empty when valid."""
+
+    valid: bool
+    error_type: str | None = None
+    error: Any = None
+
+
+def verdict(question: Question, result: Any, native: bool) -> Verdict:
+    """Whether an answer is right. What does not decode is a wrong answer, with the reason in the verdict."""
+    if "relevance" in question.category:
+        return _relevance(question, result, native)
+    if question.category.startswith("multi_turn"):
+        return _multi_turn(question, result, native)
+    return _calls(question, result, native)
+
+
+def _relevance(question: Question, result: Any, native: bool) -> Verdict:
+    from bfcl.utils import is_empty_output  # noqa: PLC0415
+
+    problem: str | None = None
+    try:
+        called = not is_empty_output(handler(native).decode_ast(result, language="Python"))
+    except Exception as error:  # Whatever goes wrong means "not a call", as in the official evaluation.
+        called, problem = False, str(error)
+    if "irrelevance" not in question.category:
+        text = f"Invalid syntax. Failed to decode AST when it should have. {problem}"
+        return Verdict(True) if called else Verdict(False, "relevance_error:decoder_failed", [text])
+    if called:
+        text = "Valid syntax. Successfully decode AST when it should not."
+        return Verdict(False, "irrelevance_error:decoder_success", [text])
+    return Verdict(True)
+
+
+def _calls(question: Question, result: Any, native: bool) -> Verdict:
+    from bfcl.eval_checker.ast_eval.ast_checker import ast_checker  # noqa: PLC0415
+    from bfcl.utils import is_function_calling_format_output  # noqa: PLC0415
+
+    language = language_of(question.category)
+    try:
+        calls = handler(native).decode_ast(result, language)
+    except Exception as error:  # As above.
+        text = f"Invalid syntax. Failed to decode AST. {error}"
+        return Verdict(False, "ast_decoder:decoder_failed", [text])
+    if not is_function_calling_format_output(calls):
+        text = "Did not output in the specified format."
+        return Verdict(False, "ast_decoder:decoder_wrong_output_format", [text])
+    functions = question.entry()["function"]
+    checked = ast_checker(functions, calls, question.ground_truth(), language, question.category, name_of(native))
+    if checked["valid"]:
+        return Verdict(True)
+    return Verdict(False, checked["error_type"], checked["error"])
+
+
+def _multi_turn(question: Question, result: Any, native: bool) -> Verdict:
+    from bfcl.eval_checker.multi_turn_eval.multi_turn_checker import multi_turn_checker  # noqa: PLC0415
+
+    truth = question.ground_truth()
+    if len(result) != len(truth):
+        text = (
+            f"Model was force-terminated during inference phase. The length of the model result turns ({len(result)}) "
+            f"does not match the length of the ground truth turns ({len(truth)})."
+        )
+        return Verdict(False, "multi_turn:force_terminated", [text])
+    turns = [
+        [calls for calls in (simulation.decoded(native, step) for step in turn) if calls is not None] for turn in result
+    ]
+    run = f"check{next(_RUNS)}"
+    try:
+        checked = multi_turn_checker(turns, truth, question.entry(), question.category, run)
+    finally:
+        simulation.forget(run)
+    if checked["valid"]:
+        return Verdict(True)
+    return Verdict(False, checked["error_type"], checked["error_message"])
