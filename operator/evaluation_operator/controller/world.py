@@ -1,0 +1,178 @@
+"""The caches of all kinds together: what is known of the cluster, and which job a change concerns."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from evaluation_operator.cluster.port import (
+    BATCH_JOBS,
+    EVALUATION_CONFIGS,
+    EVALUATION_JOBS,
+    EVALUATION_TARGETS,
+    PODS,
+    Resource,
+)
+from evaluation_operator.controller import projections
+from evaluation_operator.controller.cache import Entry, Key, Store
+from evaluation_operator.controller.queue import WorkQueue
+from evaluation_operator.resources.identity import JOB_KIND, LABEL_MANAGED_BY, MANAGED_BY
+
+#: What is watched, with the label selector that the server applies.
+WATCHED: Mapping[Resource, str] = {
+    EVALUATION_JOBS: "",
+    EVALUATION_TARGETS: "",
+    EVALUATION_CONFIGS: "",
+    BATCH_JOBS: f"{LABEL_MANAGED_BY}={MANAGED_BY}",
+    PODS: f"{LABEL_MANAGED_BY}={MANAGED_BY}",
+}
+
+#: A target that many jobs wait for wakes them spread over this many seconds.
+FAN_OUT_SECONDS = 2.0
+
+Reference = tuple[Resource, Key]
+
+
+@dataclass(slots=True, frozen=True)
+class JobEntry(Entry):
+    """A cached EvaluationJob. `ended`: terminal, with a status that speaks of its present spec."""
+
+    phase: str
+    ended: bool
+    references: tuple[Reference, ...]
+
+
+class World:
+    """Everything that the watches have shown. `ingest` takes a change and queues the job that it concerns."""
+
+    def __init__(self, queue: WorkQueue) -> None:
+        self.queue = queue
+        self.jobs: Store[JobEntry] = Store(_job_entry)
+        self.targets: Store[Entry] = Store(_with(projections.definition))
+        self.configs: Store[Entry] = Store(_with(projections.definition))
+        self.batch_jobs: Store[Entry] = Store(_with(projections.batch_job))
+        self.pods: Store[Entry] = Store(_with(projections.pod))
+        self.phases: Counter[str] = Counter()
+        self._users: dict[Reference, set[Key]] = defaultdict(set)
+        self._names: dict[str, Key] = {}
+        self.jobs.on_replace = self._job_replaced
+
+    def store(self, resource: Resource) -> Store[Any]:
+        """The store of a watched kind."""
+        stores: dict[Resource, Store[Any]] = {
+            EVALUATION_JOBS: self.jobs,
+            EVALUATION_TARGETS: self.targets,
+            EVALUATION_CONFIGS: self.configs,
+            BATCH_JOBS: self.batch_jobs,
+            PODS: self.pods,
+        }
+        return stores[resource]
+
+    def ingest(self, resource: Resource, change: str | None, body: Mapping[str, Any]) -> bool:
+        """Takes one event of a watch (`change` None: an item of a list) and queues the jobs that it concerns.
+
+        Returns False when it brought nothing new.
+        """
+        metadata = body["metadata"]
+        key = (metadata.get("namespace", ""), metadata["name"])
+        store = self.store(resource)
+        # Before it is removed: afterwards nobody knows whom it concerned.
+        concerned = self.concerned(resource, key, metadata)
+        changed = store.remove(key, metadata["uid"]) if change == "DELETED" else store.apply(body)
+        if changed:
+            self.wake(resource, concerned)
+        return changed
+
+    def forget(self, resource: Resource, key: Key, uid: str) -> None:
+        """An object is known to be gone although no watch said so."""
+        entry = self.store(resource).get(key)
+        owners = [{"controller": True, "uid": entry.owner}] if entry is not None and entry.owner else []
+        concerned = self.concerned(resource, key, {"ownerReferences": owners})
+        if self.store(resource).remove(key, uid):
+            self.wake(resource, concerned)
+
+    def wake(self, resource: Resource, keys: list[Key]) -> None:
+        """Queues jobs that a change of this kind concerns."""
+        spread = resource in (EVALUATION_TARGETS, EVALUATION_CONFIGS) and len(keys) > 1
+        for key in keys:
+            if spread:
+                self.queue.add_after(key, random.uniform(0, FAN_OUT_SECONDS))  # noqa: S311
+            else:
+                self.queue.add(key)
+
+    def concerned(self, resource: Resource, key: Key, metadata: Mapping[str, Any]) -> list[Key]:
+        """The jobs that an object of this kind, with this metadata, matters to."""
+        if resource == EVALUATION_JOBS:
+            return [key]
+        if resource in (EVALUATION_TARGETS, EVALUATION_CONFIGS):
+            return sorted(self._users.get((resource, key), ()))
+        owner = next((o for o in metadata.get("ownerReferences") or () if o.get("controller")), None)
+        if owner is None:
+            return []
+        if resource == BATCH_JOBS:
+            known = self._names.get(owner.get("uid", ""))
+            if known is not None:
+                return [known]
+            # The Kubernetes Job may be seen before the job that owns it.
+            return [(key[0], owner["name"])] if owner.get("kind") == JOB_KIND else []
+        batch_job = self.batch_jobs.get((key[0], owner.get("name", "")))
+        if batch_job is None or batch_job.uid != owner.get("uid"):
+            return []
+        known = self._names.get(batch_job.owner)
+        return [known] if known is not None else []
+
+    def _job_replaced(self, key: Key, old: JobEntry | None, new: JobEntry | None) -> None:
+        if old is not None:
+            self.phases[old.phase] -= 1
+            for reference in old.references:
+                self._users[reference].discard(key)
+                if not self._users[reference]:
+                    del self._users[reference]
+            if new is None or new.uid != old.uid:
+                self._names.pop(old.uid, None)
+        if new is not None:
+            self.phases[new.phase] += 1
+            self._names[new.uid] = key
+            for reference in new.references:
+                self._users[reference].add(key)
+
+
+def _with(project: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable[..., Entry]:
+    def make(uid: str, version: str, owner: str, body: Mapping[str, Any]) -> Entry:
+        return Entry(uid, version, owner, orjson.dumps(project(body)))
+
+    return make
+
+
+def _job_entry(uid: str, version: str, owner: str, body: Mapping[str, Any]) -> JobEntry:
+    phase = (body.get("status") or {}).get("phase")
+    ended = projections.has_ended(body)
+    return JobEntry(
+        uid,
+        version,
+        owner,
+        orjson.dumps(projections.evaluation_job(body)),
+        sys.intern(phase if isinstance(phase, str) else ""),
+        ended,
+        () if ended else tuple(_references(body)),
+    )
+
+
+def _references(body: Mapping[str, Any]) -> list[Reference]:
+    """Targets and configs that a job may refer to. A named body with a payload is inline: listing it here
+    is harmless.
+    """
+    found = []
+    spec = body.get("spec") or {}
+    for field, resource in (("target", EVALUATION_TARGETS), ("config", EVALUATION_CONFIGS)):
+        given = spec.get(field)
+        if isinstance(given, Mapping) and isinstance(given.get("name"), str):
+            namespace = given.get("namespace") or body["metadata"].get("namespace", "")
+            found.append((resource, (str(namespace), given["name"])))
+    return found
