@@ -1,5 +1,6 @@
 """Things die: each job ends in the right phase, with at most one Kubernetes Job at a time."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,7 +106,8 @@ def test_pod_evicted(world: World) -> None:
     world.apply("evicted", slow(world), params=WORK)
     world.until("evicted", "active")
     pod = world.runner_pods()[0]["metadata"]["name"]
-    eviction = f'{{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {{"name": "{pod}", "namespace": "{world.namespace}"}}}}'
+    name = {"name": pod, "namespace": world.namespace}
+    eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": name})
     with one_kubernetes_job(world):
         path = f"/api/v1/namespaces/{world.namespace}/pods/{pod}/eviction"
         world.kubectl("create", "--raw", path, "-f", "-", stdin=eviction)
