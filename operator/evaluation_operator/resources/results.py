@@ -39,7 +39,7 @@ class ScoreStats(StrictModel):
 class Score(StrictModel):
     """One number of a metric."""
 
-    value: float | None
+    value: float | None = None
     """The score; absent (null) when no sample had a usable value."""
     stats: ScoreStats | None = None
     """Statistics over the samples."""
