@@ -6,7 +6,20 @@ from typing import Any
 from lupa.lua51 import LuaRuntime, lua_type
 
 #: What Argo CD does not open for scripts from `argocd-cm` (`useOpenLibs` is off by default).
-_CLOSED = ("string", "math", "io", "debug", "coroutine", "package", "require", "dofile", "loadfile", "python", "jit", "bit")
+_CLOSED = (
+    "string",
+    "math",
+    "io",
+    "debug",
+    "coroutine",
+    "package",
+    "require",
+    "dofile",
+    "loadfile",
+    "python",
+    "jit",
+    "bit",
+)
 #: Instructions after which a script is stopped. Argo CD stops it after a second.
 _LIMIT = 1_000_000
 
