@@ -9,7 +9,9 @@ What the controller does with a Decision, in this order:
 1. `ask` not empty: nothing else of the Decision counts. Do the live reads it names, put the answers into a
    new `Observed` and decide again. Each Ask is asked at most once for one gathering.
 2. `actions`, in order. If one fails, stop and try the whole pass again later: the status must not claim what
-   was not done.
+   was not done. Two answers to a CreateBatchJob are facts rather than failures, and lead to one more decision in
+   the same pass: AlreadyExists (GET the object that has the name; it is the new `batch_job`, and `live`), and
+   Forbidden or Invalid (they become `refused`).
 3. `status`, when not None: the whole part of the status that the operator owns; `status.merge_diff` makes the
    merge patch.
 4. `events`, only after the status was written.
@@ -184,6 +186,16 @@ class WarningView:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """The API server did not accept an object of a CreateBatchJob."""
+
+    code: int
+    """403 (quota, admission, permission) or 422 (the content is invalid)."""
+    message: str
+    """The server's message."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that a decision may depend on, the clock included."""
 
@@ -195,9 +207,12 @@ class Observed:
     """What `resolution.references(job)` asked for, or None when there is no reference or nothing was found."""
     config: ReferencedView | None = None
     batch_job: BatchJobView | None = None
-    """From the cache, or live. After a create was answered with 409, the live object, whoever owns it."""
-    batch_job_confirmed_missing: bool = False
-    """A live GET answered 404 in this very pass."""
+    """The object that has the child's name, whoever owns it; None when there is none."""
+    live: bool = False
+    """`batch_job` and `pods` were read from the API server in this very pass, not from the cache. With `batch_job`
+    None it is confirmed that the Kubernetes Job does not exist."""
+    refused: Refusal | None = None
+    """The API server's answer to this pass's CreateBatchJob, when it refused."""
     pods: tuple[PodView, ...] = ()
     warnings: tuple[WarningView, ...] | None = None
     """None: not gathered (Ask.WARNINGS asks for it). Empty: gathered, nothing there (or not permitted to
@@ -208,7 +223,7 @@ class Ask(StrEnum):
     """A live read which the controller does on request only."""
 
     BATCH_JOB = "batch_job"
-    """GET the Kubernetes Job: give it as `batch_job` (with its pods), or set `batch_job_confirmed_missing`."""
+    """GET the Kubernetes Job and LIST its pods: the new `batch_job` and `pods`, with `live` set."""
     WARNINGS = "warnings"
     """LIST the Warning events whose involvedObject is the Kubernetes Job or one of its pods, newest 50 at
     most."""
@@ -216,9 +231,9 @@ class Ask(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreateBatchJob:
-    """Build with `manifests.build` and create, in this order: the Secret of `secret_values` (when not empty),
-    the ConfigMap (when the builder gives one), the Kubernetes Job. An owned object that exists already is
-    success."""
+    """Build with `manifests.build` and create, in this order: the Secret of `secret_values` (when not empty), the
+    ConfigMap (when the builder gives one), the Kubernetes Job. A Secret or ConfigMap of this job that exists
+    already is success: the content is the same, as the spec cannot change."""
 
     pinned: PinnedJob
     target_digest: str

@@ -75,6 +75,12 @@ BATCH_JOB_FAILED: Final = "KubernetesJobFailed"
 """The Kubernetes Job failed and no pod is left that could say why."""
 BATCH_JOB_DELETED: Final = "KubernetesJobDeleted"
 """Somebody deleted the Kubernetes Job while the evaluation was under way."""
+BATCH_JOB_REFUSED: Final = "KubernetesJobRefused"
+"""The API server refuses to create the Kubernetes Job (admission, permission). Tried again until the pending
+deadline."""
+BATCH_JOB_INVALID: Final = "KubernetesJobInvalid"
+"""The API server finds the Kubernetes Job invalid: something in `spec.run`. It cannot change, so a new job is
+needed."""
 NAME_CONFLICT: Final = "NameConflict"
 """The name that the Kubernetes Job must have is taken by an object which is not this job's."""
 RESULT_MISSING: Final = "ResultMissing"

@@ -1,0 +1,84 @@
+"""The headline (every score, rounded) and the one short text for the table of `kubectl get`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from evaluation_operator.lifecycle.text import cut
+from evaluation_operator.resources.reports import Summary
+from evaluation_operator.resources.results import EvaluationResult, headline
+
+MAX_HEADLINE_BYTES: Final = 16 * 1024
+"""Of all keys and values together; what does not fit is left out of the headline, never out of the results."""
+_MAX_KEY_BYTES: Final = 512
+_SHOWN_TASKS: Final = 3
+
+
+def scores(results: object, summary: Summary | None) -> dict[str, float]:
+    """Return every score as `task/metric/score`: from the stored results, else from the termination message."""
+    stored = stored_result(results)
+    if stored is not None:
+        return headline(stored)
+    return dict(summary.headline) if summary is not None else {}
+
+
+def stored_result(results: object) -> EvaluationResult | None:
+    """Return what evaluation-api wrote into `status.results`, or None when there is no well-formed result."""
+    if not isinstance(results, dict):
+        return None
+    try:
+        parsed = EvaluationResult.model_validate({key: results.get(key) for key in ("tasks", "groups")})
+    except (ValidationError, RecursionError):
+        return None
+    return parsed if parsed.tasks or parsed.groups else None
+
+
+def render_headline(values: Mapping[str, float]) -> dict[str, str]:
+    """Return the scores as text, sorted by name, as many as fit into `MAX_HEADLINE_BYTES`."""
+    rendered: dict[str, str] = {}
+    room = MAX_HEADLINE_BYTES
+    for name in sorted(values):
+        key, text = cut(name, _MAX_KEY_BYTES), number(values[name])
+        room -= len(key.encode()) + len(text)
+        if room < 0:
+            break
+        rendered[key] = text
+    return rendered
+
+
+def render_score(values: Mapping[str, float]) -> str | None:
+    """Return the score in short: the number when there is one task, else `task1 0.95, task2 0.8`; None without one.
+
+    A task's score is the first of its scores in alphabetical order of `metric/score`: the API server does not keep the
+    order of keys, so no other order would be the same for everybody.
+    """
+    firsts: dict[str, float] = {}
+    for name in sorted(values):
+        firsts.setdefault(name.rsplit("/", 2)[0], values[name])
+    if not firsts:
+        return None
+    if len(firsts) == 1:
+        return number(next(iter(firsts.values())))
+    shown = [f"{cut(task, 64)} {number(value)}" for task, value in list(firsts.items())[:_SHOWN_TASKS]]
+    more = f" +{len(firsts) - _SHOWN_TASKS}" if len(firsts) > _SHOWN_TASKS else ""
+    return ", ".join(shown) + more
+
+
+def number(value: float) -> str:
+    """Return the number for reading: four decimals without trailing zeros, at least one; tiny and huge ones in
+    scientific notation."""
+    if not math.isfinite(value):
+        return "nan"
+    if value and not 0.0001 <= abs(value) < 1e9:
+        return f"{value:.3e}"
+    whole, _, fraction = f"{value:.4f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0') or '0'}"
+
+
+def evidence(status: Mapping[str, Any], summary: Summary | None) -> bool:
+    """Say whether a valid result arrived: stored results, or a summary that says completed."""
+    return stored_result(status.get("results")) is not None or (summary is not None and summary.outcome == "completed")
