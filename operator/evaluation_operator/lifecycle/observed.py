@@ -77,7 +77,7 @@ class JobView:
     suspend: bool
     cancel: bool
     run: RunView
-    spec: EvaluationJobSpec | None
+    spec: EvaluationJobSpec | None = field(repr=False)
     spec_error: str | None
     """What is wrong with the spec and what to do, bounded; None exactly when `spec` is given."""
     status: Mapping[str, Any]
@@ -101,7 +101,8 @@ class ReferencedView:
     uid: str
     resource_version: str
     allowed_namespaces: tuple[str, ...]
-    body: TargetBody | ConfigBody | None
+    body: TargetBody | ConfigBody | None = field(repr=False)
+    """Not shown, as it may hold a key."""
     error: str | None
     """Why `body` is None."""
 

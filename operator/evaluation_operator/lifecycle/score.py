@@ -21,20 +21,20 @@ _SHOWN_TASKS: Final = 3
 def scores(results: object, summary: Summary | None) -> dict[str, float]:
     """Return every score as `task/metric/score`: from the stored results, else from the termination message."""
     stored = stored_result(results)
-    if stored is not None:
-        return headline(stored)
-    return dict(summary.headline) if summary is not None else {}
+    found = headline(stored) if stored is not None else {}
+    return found or (dict(summary.headline) if summary is not None else {})
 
 
 def stored_result(results: object) -> EvaluationResult | None:
-    """Return what evaluation-api wrote into `status.results`, or None when there is no well-formed result."""
+    """Return what evaluation-api wrote into `status.results`, or None when there is no well-formed result. A result that
+    was cut may have nothing left in it; the artifact has the whole."""
     if not isinstance(results, dict):
         return None
     try:
         parsed = EvaluationResult.model_validate({key: results.get(key) for key in ("tasks", "groups")})
     except (ValidationError, RecursionError):
         return None
-    return parsed if parsed.tasks or parsed.groups else None
+    return parsed if parsed.tasks or parsed.groups or results.get("truncated") is True else None
 
 
 def render_headline(values: Mapping[str, float]) -> dict[str, str]:
