@@ -26,8 +26,8 @@ def scores(results: object, summary: Summary | None) -> dict[str, float]:
 
 
 def stored_result(results: object) -> EvaluationResult | None:
-    """Return what evaluation-api wrote into `status.results`, or None when there is no well-formed result. A result that
-    was cut may have nothing left in it; the artifact has the whole."""
+    """Return what evaluation-api wrote into `status.results`, or None when there is no well-formed result. A result
+    that was cut may have nothing left in it; the artifact has the whole."""
     if not isinstance(results, dict):
         return None
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evaluation_operator.resources.run import Resources
 
@@ -16,7 +16,7 @@ class PodSettings:
     image_pull_policy: str = "IfNotPresent"
     api_url: str = ""
     """Base URL of evaluation-api, for the reports; empty: none."""
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     """Of the runner container, for each resource that the job itself says nothing of."""
     pending_deadline_seconds: int = 3600
     active_deadline_seconds: int = 86400
