@@ -88,6 +88,10 @@ class Store(Generic[E]):
         self._replace(key, known, self._make(uid, version, controller_of(metadata), body))
         return True
 
+    def put(self, key: Key, entry: E) -> None:
+        """Replaces the entry of an object by another of the same object."""
+        self._replace(key, self._entries.get(key), entry)
+
     def remove(self, key: Key, uid: str) -> bool:
         """The object with this uid is gone; False when it was not known."""
         self._bury(uid)
@@ -96,6 +100,10 @@ class Store(Generic[E]):
             return False
         self._replace(key, known, None)
         return True
+
+    def buried(self, uid: str) -> bool:
+        """Whether the object with this uid is known to be gone."""
+        return uid in self._gone
 
     def _replace(self, key: Key, old: E | None, new: E | None) -> None:
         if old is not None and old.owner:

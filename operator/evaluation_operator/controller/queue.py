@@ -32,6 +32,7 @@ class WorkQueue:
         self._due: dict[Key, float] = {}
         self._later: list[tuple[float, Key]] = []
         self._wake = asyncio.Event()
+        self._quiet = asyncio.Event()
         self._getters: deque[asyncio.Future[None]] = deque()
         self.adds = 0
         self.retries = 0
@@ -106,9 +107,17 @@ class WorkQueue:
         self._dirty.pop(key, None)
         return key
 
+    async def idle(self) -> None:
+        """Waits until no key is being worked on."""
+        while self._busy:
+            self._quiet.clear()
+            await self._quiet.wait()
+
     def done(self, key: Key) -> None:
         """The work on the key has ended, however it did."""
         self._busy.discard(key)
+        if not self._busy:
+            self._quiet.set()
         if key in self._dirty:
             self._put(key)
 

@@ -6,7 +6,7 @@ import random
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -48,6 +48,13 @@ class JobEntry(Entry):
     references: tuple[Reference, ...]
 
 
+@dataclass(slots=True, frozen=True)
+class BatchEntry(Entry):
+    """A cached Kubernetes Job. `done`: it has finished and its time to live is set."""
+
+    done: bool
+
+
 class World:
     """Everything that the watches have shown. `ingest` takes a change and queues the job that it concerns."""
 
@@ -56,9 +63,11 @@ class World:
         self.jobs: Store[JobEntry] = Store(_job_entry)
         self.targets: Store[Entry] = Store(_with(projections.definition))
         self.configs: Store[Entry] = Store(_with(projections.definition))
-        self.batch_jobs: Store[Entry] = Store(_with(projections.batch_job))
+        self.batch_jobs: Store[BatchEntry] = Store(_batch_entry)
         self.pods: Store[Entry] = Store(_with(projections.pod))
         self.phases: Counter[str] = Counter()
+        self.seen: Counter[Resource] = Counter()
+        """Events that the watches have delivered."""
         self._users: dict[Reference, set[Key]] = defaultdict(set)
         self._names: dict[str, Key] = {}
         self.jobs.on_replace = self._job_replaced
@@ -79,6 +88,7 @@ class World:
 
         Returns False when it brought nothing new.
         """
+        self.seen[resource] += 1
         metadata = body["metadata"]
         key = (metadata.get("namespace", ""), metadata["name"])
         store = self.store(resource)
@@ -88,6 +98,16 @@ class World:
         if changed:
             self.wake(resource, concerned)
         return changed
+
+    def mark_deleting(self, key: Key, uid: str, when: str) -> None:
+        """We asked for the deletion of a Kubernetes Job: until a watch says more, it counts as being
+        deleted.
+        """
+        entry = self.batch_jobs.get(key)
+        if entry is not None and entry.uid == uid:
+            body = entry.body
+            body["metadata"].setdefault("deletionTimestamp", when)
+            self.batch_jobs.put(key, replace(entry, raw=orjson.dumps(body)))
 
     def forget(self, resource: Resource, key: Key, uid: str) -> None:
         """An object is known to be gone although no watch said so."""
@@ -148,6 +168,16 @@ def _with(project: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable[..
         return Entry(uid, version, owner, orjson.dumps(project(body)))
 
     return make
+
+
+def _batch_entry(uid: str, version: str, owner: str, body: Mapping[str, Any]) -> BatchEntry:
+    kept = projections.batch_job(body)
+    finished = any(
+        condition.get("type") in ("Complete", "Failed") and condition.get("status") == "True"
+        for condition in kept["status"]["conditions"]
+    )
+    done = finished and kept["spec"].get("ttlSecondsAfterFinished") is not None
+    return BatchEntry(uid, version, owner, orjson.dumps(kept), done)
 
 
 def _job_entry(uid: str, version: str, owner: str, body: Mapping[str, Any]) -> JobEntry:

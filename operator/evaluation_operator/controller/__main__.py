@@ -1,0 +1,48 @@
+"""`python -m evaluation_operator.controller`: the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+from evaluation_operator.cluster.connection import connect
+from evaluation_operator.cluster.errors import ClusterError
+from evaluation_operator.cluster.real import RealCluster
+from evaluation_operator.controller import logs, settings
+from evaluation_operator.controller.app import MissingKinds, Operator, take_signals
+from evaluation_operator.controller.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+
+async def run(chosen: settings.OperatorSettings, identity: settings.Identity) -> int:
+    """Runs one replica against the cluster of the surroundings; returns the exit code."""
+    connection = await connect()
+    metrics = Metrics()
+    cluster = RealCluster(connection, hook=metrics.observe_request)
+    try:
+        operator = Operator(cluster, chosen, identity, metrics=metrics, connection=connection)
+        take_signals(operator.stop)
+        return await operator.run()
+    finally:
+        await cluster.close()
+
+
+def main() -> int:
+    """Entry point; returns the exit code."""
+    try:
+        chosen, identity = settings.load()
+    except settings.SettingsError as error:
+        print(f"evaluation-operator: {error}", file=sys.stderr)
+        return 2
+    logs.configure(identity.log_level)
+    try:
+        return asyncio.run(run(chosen, identity))
+    except (MissingKinds, ClusterError) as error:
+        log.critical("%s", error)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
