@@ -7,8 +7,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -31,6 +29,7 @@ from .progress import Progress, watch
 from .reporting import Reporter
 from .secrets import Secrets
 from .settings import PodSettings
+from .signals import run_until_stopped
 from .workspace import Workspace
 
 log = logging.getLogger(__name__)
@@ -50,11 +49,7 @@ def run(environment: Mapping[str, str], load_engine: Callable[[str | None], Engi
         log.error(error.message, extra={"reason": error.reason})
         _say(settings, _summary("unknown", "failed", error.reason, error.message))
         return outcomes.EXIT_CODES[error.reason]
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(_Pod(settings, secrets, pinned, load_engine).run())
-    finally:
-        loop.close()
+    return run_until_stopped(_Pod(settings, secrets, pinned, load_engine).run())
 
 
 def read_job(path: Path) -> PinnedJob:
@@ -89,23 +84,6 @@ class _Pod:
         self._progress = Progress()
 
     async def run(self) -> int:
-        work = asyncio.create_task(self._work())
-        stopping = False
-
-        def stop() -> None:
-            nonlocal stopping
-            if stopping:
-                os._exit(outcomes.EXIT_INTERRUPTED)
-            stopping = True
-            log.info("told to stop; what was answered is kept")
-            work.cancel()
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-        return await work
-
-    async def _work(self) -> int:
         async with AsyncExitStack() as stack:
             shown = asyncio.create_task(watch(self._progress, self._log_progress, every=LOG_INTERVAL))
             stack.push_async_callback(_end, shown)
