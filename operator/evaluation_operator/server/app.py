@@ -101,13 +101,6 @@ def create_app(given: Dependencies) -> FastAPI:
         problems = [{key: each[key] for key in ("type", "loc", "msg")} for each in error.errors()]
         return JSONResponse({"detail": problems}, status_code=422)
 
-    @app.exception_handler(Exception)
-    async def broken(request: Request, error: Exception) -> JSONResponse:
-        request_id = request.scope["state"].get("request_id", "")
-        _log.error("a request failed", exc_info=error, extra={"request_id": request_id})
-        detail = f"internal error; the log of evaluation-api has the trace under request_id {request_id}"
-        return JSONResponse({"detail": detail}, status_code=500)
-
     handlers = intake.Intake(
         settings,
         senders=senders,

@@ -10,14 +10,17 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evaluation_operator.server.metrics import Metrics
 
+_log = logging.getLogger(__name__)
 _access = logging.getLogger("evaluation_operator.access")
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _LONGEST = 2000
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
 
@@ -55,7 +58,10 @@ def configure(level: str, stream: TextIO = sys.stderr) -> None:
 
 
 class AccessLog:
-    """ASGI middleware: one log line and the request metrics for each request. Probes are logged when they fail only."""
+    """ASGI middleware: one log line and the request metrics for each request, and a plain 500 for a defect.
+
+    Probes are logged when they fail only.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -88,11 +94,18 @@ class AccessLog:
         scope.setdefault("state", {})["request_id"] = request_id
         try:
             await self._app(scope, counted_receive, counted_send)
+        except Exception:
+            _log.exception("a request failed", extra={"request_id": request_id})
+            if status:
+                # Half an answer is out: only an aborted connection tells its reader that the rest is missing.
+                raise
+            detail = f"internal error; the log of evaluation-api has the trace under request_id {request_id}"
+            await JSONResponse({"detail": detail}, status_code=500)(scope, receive, counted_send)
         finally:
             seconds = time.perf_counter() - started
             # The template of the route, not the path: metrics must not grow with the names that callers think of.
             route = getattr(scope.get("route"), "path", "unknown")
-            method = scope["method"] if route != "unknown" else "unknown"
+            method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(route, method, str(status)).inc()
             self._metrics.seconds.labels(route).observe(seconds)
             if scope["path"] not in _PROBES or status >= 400:

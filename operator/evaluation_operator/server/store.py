@@ -143,8 +143,9 @@ class ArtifactStore:
 
     async def size(self, job_uid: str, digest: str) -> int | None:
         """Size of the archive in bytes; None when it is not there."""
+        key = _key(job_uid, digest)
         try:
-            found = await obstore.head_async(self._store, _key(job_uid, digest))
+            found = await obstore.head_async(self._store, key)
         except FileNotFoundError:
             return None
         except (ObstoreError, OSError, ValueError) as error:
@@ -153,8 +154,9 @@ class ArtifactStore:
 
     async def get(self, job_uid: str, digest: str) -> Download | None:
         """The archive; None when it is not there."""
+        key = _key(job_uid, digest)
         try:
-            found = await obstore.get_async(self._store, _key(job_uid, digest))
+            found = await obstore.get_async(self._store, key)
         except FileNotFoundError:
             return None
         except (ObstoreError, OSError, ValueError) as error:
