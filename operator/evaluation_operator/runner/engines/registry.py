@@ -17,7 +17,7 @@ from ..errors import RunError
 from .base import Engine
 
 ENTRY_POINT_GROUP: Final = "evaluation_operator.engines"
-_BFCL: Final = "evaluation_operator.runner.engines.bfcl:BfclEngine"
+_BFCL: Final = "evaluation_operator.runner.engines.bfcl.engine:BfclEngine"
 BUILT_IN: Final[dict[str, str]] = {
     "bfclv3": _BFCL,
     "bfclv3_ast": _BFCL,
@@ -45,10 +45,10 @@ def load(config_type: str | None) -> Engine:
             outcomes.INVALID_SPEC,
             f"config type {config_type!r} has no engine in this runner; it has: {', '.join(known)}",
         )
-    family = factory.split(":")[0].rsplit(".", 1)[-1]
+    family = factory.split(":")[0].removeprefix("evaluation_operator.runner.engines.").split(".")[0]
     try:
         make: Callable[[], object] = EntryPoint(config_type or "", factory, ENTRY_POINT_GROUP).load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise RunError(
             outcomes.INVALID_SPEC,
             f"the engine of config type {config_type} cannot be loaded here ({error}); use the image of that type, or "
