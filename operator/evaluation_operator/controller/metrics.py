@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -22,6 +22,8 @@ class Metrics:
     """All metrics, in a registry of their own."""
 
     def __init__(self) -> None:
+        # A second series for each one, that nobody reads.
+        disable_created_metrics()
         self.registry = CollectorRegistry()
         self.reconciles = Counter(
             "evaluation_reconcile_total",
