@@ -112,6 +112,9 @@ def completed(o: Observed) -> Decision | None:
     left = RESULT_GRACE - _since_end(o, child)
     if left > 0:
         return moves.stay(o, requeue_after=left)
+    if not o.live:
+        # The feed of pods may be behind by more than the grace, and an end is never left.
+        return moves.ask(Ask.BATCH_JOB)
     message = (
         "The Kubernetes Job succeeded, but no valid result arrived: no final report, and no summary in the pod's "
         "termination message. See the log of its pod and of evaluation-api."
