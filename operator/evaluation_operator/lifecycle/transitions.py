@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from evaluation_operator.resources.phases import CREATED, PHASES, TRANSITIONS
+from evaluation_operator.resources.phases import CANCELLING, CREATED, PENDING, PHASES, RESUMING, TRANSITIONS
+
+_PREFERRED: Final = (RESUMING, CANCELLING, PENDING)
+_ORDER: Final = (*_PREFERRED, *(phase for phase in PHASES if phase not in _PREFERRED))
 
 
 def current_phase(status: Mapping[str, Any]) -> str:
@@ -24,7 +27,7 @@ def next_step(current: str, wanted: str) -> str | None:
     """Return the first phase on the shortest way from `current` to `wanted`, `current` itself when they are the
     same, and None when there is no way (from a terminal phase, or from `cancelling` to anything but an end).
 
-    Of two ways of the same length, the one whose phases come first in the API's own order is taken.
+    Of two ways of the same length, the one is taken that claims least: not over `active` when nothing is.
     """
     if current == wanted:
         return current
@@ -32,7 +35,7 @@ def next_step(current: str, wanted: str) -> str | None:
     queue = deque([current])
     while queue:
         phase = queue.popleft()
-        for following in PHASES:
+        for following in _ORDER:
             if following in TRANSITIONS[phase] and following not in first_steps:
                 first_steps[following] = following if phase == current else first_steps[phase]
                 if following == wanted:

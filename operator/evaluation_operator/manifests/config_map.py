@@ -22,7 +22,7 @@ def config_map(pinned: PinnedJob) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": metadata(pinned, config_map_name(pinned.name, pinned.uid)),
+        "metadata": metadata(pinned, config_map_name(pinned)),
         "immutable": True,
         "data": {JOB_FILE: pinned.dumps()},
     }

@@ -6,6 +6,7 @@ Argo CD's tracking, and a child that carries it would look like a stray resource
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, Final
 
@@ -41,9 +42,14 @@ def secret_name(name: str, uid: str) -> str:
     return f"{batch_job_name(name, uid)}-keys"
 
 
-def config_map_name(name: str, uid: str) -> str:
-    """Return the name of the ConfigMap with the pinned job, when it is too large for an annotation."""
-    return f"{batch_job_name(name, uid)}-job"
+def config_map_name(pinned: PinnedJob) -> str:
+    """Return the name of the ConfigMap with the pinned job, when that is too large for an annotation.
+
+    It changes with the content: an operator that died after making one, and finds the target changed when it comes
+    back, must not mount the old copy under the new digest.
+    """
+    content = hashlib.sha256(pinned.dumps().encode()).hexdigest()[:_UID_PART]
+    return f"{batch_job_name(pinned.name, pinned.uid)}-{content}"
 
 
 def labels(uid: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ def mounted(
 
 def _job(pinned: PinnedJob) -> Mounted:
     if needs_config_map(pinned):
-        source: dict[str, Any] = {"configMap": {"name": config_map_name(pinned.name, pinned.uid)}}
+        source: dict[str, Any] = {"configMap": {"name": config_map_name(pinned)}}
     else:
         field = {"fieldPath": f"metadata.annotations['{ANNOTATION_PINNED_JOB}']"}
         source = {"downwardAPI": {"items": [{"path": JOB_FILE, "fieldRef": field}]}}
