@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 
 import uvicorn
@@ -70,6 +71,9 @@ async def _serve(settings: Settings, store: ArtifactStore) -> int:
                 ssl_keyfile=listen.tls_key_file,
             )
         )
+        # uvicorn raises the signal that ended it once more when it is done; the end that was asked for is no failure.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
         await server.serve()
         return 0 if server.started else 1
     finally:

@@ -1,0 +1,38 @@
+"""Everything that evaluation-api asks of the Kubernetes API, with the reason: what its role must allow, and all it may.
+
+The chart's role and the requests recorded in a real run are compared with this list by tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, TOKEN_REVIEWS, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Verbs on one resource. `subresource` is empty for the object itself."""
+
+    resource: Resource
+    verbs: frozenset[str]
+    reason: str
+    subresource: str = ""
+
+
+PERMISSIONS: tuple[Permission, ...] = (
+    Permission(
+        EVALUATION_JOBS,
+        frozenset({"get", "list"}),
+        "get: the job that a runner reports on; list: a job by its identifier, for downloads",
+    ),
+    Permission(
+        EVALUATION_JOBS,
+        frozenset({"patch"}),
+        "progress, results and the archive's address",
+        subresource="status",
+    ),
+    Permission(PODS, frozenset({"get"}), "from a runner's token to its pod, and on to the Kubernetes Job"),
+    Permission(BATCH_JOBS, frozenset({"get"}), "from the Kubernetes Job to its evaluation job"),
+    Permission(TOKEN_REVIEWS, frozenset({"create"}), "whose token a runner shows"),
+)
