@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
-from types import TracebackType
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
@@ -39,6 +39,8 @@ _SUFFIXES = {
     "/completions": EndpointKind.COMPLETIONS,
     "/embeddings": EndpointKind.EMBEDDINGS,
 }
+_REUSED = "reused"
+"""Key in a request's trace context: it went over a connection that was already there."""
 _READ_HEADERS = ("retry-after", "content-type", "location")
 
 
@@ -91,7 +93,10 @@ class HttpClient:
         self._channels: dict[tuple[str, str, str | None, CallLimits], Channel] = {}
 
     async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
+            trace_configs=[trace],
             # No limit: the workers are the limit, and a second one here would only add a queue.
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30, keepalive_timeout=30),
             auto_decompress=True,
@@ -133,6 +138,16 @@ class HttpClient:
         if channel is None:
             channel = self._channels[identity] = Channel(self, endpoint, limits)
         return channel
+
+
+async def _note_reuse(
+    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
+) -> None:
+    context.trace_request_ctx[_REUSED] = True
+
+
+class _Stale(Exception):
+    """A kept connection turned out to be closed before anything of the answer came."""
 
 
 class Channel:
@@ -181,12 +196,13 @@ class Channel:
         payload = json.dumps({"model": self._model_id, **body}, ensure_ascii=False, allow_nan=False).encode()
         patience = Patience(self._limits.max_retries, self._limits.request_timeout, self._client.uniform)
         attempts = 0
+        stale_allowed = True
         while True:
             await self._wait_out_rate_limit()
             attempts += 1
             started = perf_counter()
             try:
-                status, headers, raw = await self._send(payload)
+                status, headers, raw = await self._send(payload, stale_allowed=stale_allowed)
                 parsed, usage = check(
                     self._kind,
                     status,
@@ -195,6 +211,10 @@ class Channel:
                     where=self.where,
                     now=datetime.now(UTC),
                 )
+            except _Stale:
+                # Servers close idle connections whenever they like. Once a call that is no failure of the endpoint.
+                stale_allowed = False
+                continue
             except EndpointError as error:
                 delay = patience.next_delay(error)
                 if delay is None:
@@ -217,8 +237,12 @@ class Channel:
             message += f" (sent {attempts} times)"
         return EndpointError(error.kind, message, status=error.status, retry_after=error.retry_after, attempts=attempts)
 
-    async def _send(self, payload: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send once. Returns the status, the few headers that matter and the whole body."""
+    async def _send(self, payload: bytes, *, stale_allowed: bool) -> tuple[int, dict[str, str], bytes]:
+        """Send once. Returns the status, the few headers that matter and the whole body.
+
+        Raises ``EndpointError``, or ``_Stale`` where that is allowed.
+        """
+        context: dict[str, bool] = {}
         try:
             async with self._client.session.post(
                 self._url,
@@ -227,6 +251,7 @@ class Channel:
                 timeout=self._timeout,
                 proxy=self._proxy,
                 allow_redirects=False,
+                trace_request_ctx=context,
             ) as response:
                 raw = await self._read(response)
                 found = response.headers
@@ -239,6 +264,8 @@ class Channel:
         except (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError, ssl.SSLError) as error:
             raise EndpointError(ErrorKind.CONNECT, f"{self.where}: no connection: {error}") from error
         except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, OSError) as error:
+            if stale_allowed and _REUSED in context and not isinstance(error, aiohttp.ClientPayloadError):
+                raise _Stale from error
             raise EndpointError(
                 ErrorKind.CUT, f"{self.where}: the connection was cut: {error or type(error).__name__}"
             ) from error
