@@ -50,13 +50,10 @@ def install(config: Path, values: dict[str, str], *, namespace: str = NAMESPACE,
     chosen = {"api.store.disk.persistence.enabled": "false", **image_values(), **values}
     words = [
         *(tool("helm"), "upgrade", "--install", RELEASE, str(CHART)),
-        *(
-            f"--kubeconfig={config}",
-            f"--namespace={namespace}",
-            "--create-namespace",
-            "--wait",
-            f"--timeout={timeout}s",
-        ),
+        *(f"--kubeconfig={config}", f"--namespace={namespace}", "--create-namespace"),
+        *("--wait", f"--timeout={timeout}s"),
+        # The integration tests apply the CRDs without Helm; the release takes them over.
+        "--take-ownership",
         *(word for key, value in chosen.items() for word in ("--set", f"{key}={value}")),
     ]
     done = subprocess.run(words, capture_output=True, text=True, timeout=timeout + 30, check=False)
