@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -21,10 +21,12 @@ from ..base import (
     TaskPlan,
     TaskScore,
 )
-from . import conversation, harness, scoring, settings
+from . import conversation, harness, settings
 from .aggregates import aggregates
 from .catalog import METRIC, categories_of
 from .dataset import Question, questions
+from .isolation import Unevaluable, Worker
+from .verdicts import UNEVALUABLE, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,9 @@ class BfclEngine(Engine):
             )
         return plans
 
+    def __init__(self) -> None:
+        self._worker = Worker()
+
     async def answer(self, task: TaskPlan, sample: Sample, endpoints: Endpoints) -> Answer:
         """Ask the target, in as many turns as the question has."""
         plan: _Plan = task.payload
@@ -74,7 +79,12 @@ class BfclEngine(Engine):
         async def call(request: dict[str, Any]) -> Mapping[str, Any]:
             return (await endpoints.target.call({**request, **plan.sampling})).message
 
-        return Answer({"result": await conversation.answer(question, plan.native, call)})
+        value: dict[str, Any]
+        try:
+            value = {"result": await conversation.answer(question, plan.native, call, self._worker)}
+        except conversation.Stopped as stopped:
+            value = {"result": stopped.turns, "unevaluable": str(stopped)}
+        return Answer(value)
 
     def score(self, task: TaskPlan, answered: Iterable[Answered]) -> TaskScore:
         """One score for each category, and the leaderboard's aggregates of those that are complete."""
@@ -84,7 +94,7 @@ class BfclEngine(Engine):
         for item in answered:
             question: Question = item.sample.payload
             value = item.answer.value
-            found = scoring.verdict(question, value["result"] if isinstance(value, dict) else None, plan.native)
+            found = self._verdict(question, value if isinstance(value, dict) else {}, plan.native)
             right.setdefault(question.category, []).append(found.valid)
             scores.append(
                 SampleScore(
@@ -93,6 +103,19 @@ class BfclEngine(Engine):
                     None if found.valid else {"error_type": found.error_type, "error": found.error},
                 )
             )
+        self._worker.close()
         accuracies = {category: (sum(each) / len(each), len(each)) for category, each in right.items()}
         combined = aggregates(accuracies)
         return TaskScore(scores, {METRIC: combined} if combined else {})
+
+    def _verdict(self, question: Question, value: Mapping[str, Any], native: bool) -> Verdict:
+        try:
+            if "unevaluable" in value:
+                raise Unevaluable(value["unevaluable"])
+            found = self._worker.request(
+                "verdict", question=asdict(question), result=value.get("result"), native=native
+            )
+        except Unevaluable as reason:
+            # A wrong answer: the official command would hang on it or break off.
+            return Verdict(False, UNEVALUABLE, str(reason))
+        return Verdict(**found)

@@ -1,26 +1,29 @@
-"""Verdicts on single answers: the harness's decoding and checkers, put together as ``bfcl evaluate`` does."""
+"""Verdicts on single answers: the harness's decoding and checkers, put together as ``bfcl evaluate`` does.
+
+Runs in the evaluating process only (``worker.py``): decoding evaluates text that a model wrote.
+"""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
 from typing import Any
+
+from bfcl.eval_checker.ast_eval.ast_checker import ast_checker
+from bfcl.eval_checker.multi_turn_eval.multi_turn_checker import multi_turn_checker
+from bfcl.utils import is_empty_output, is_function_calling_format_output, make_json_serializable
 
 from . import simulation
 from .catalog import language_of
 from .dataset import Question
 from .harness import handler, name_of
+from .verdicts import UNEVALUABLE, Verdict
+
+LONGEST_ERROR = 8000
+"""Characters of an explanation."""
 
 _RUNS = itertools.count()
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """``error_type`` and ``error``: as the harness names and explains it; None and empty when valid."""
-
-    valid: bool
-    error_type: str | None = None
-    error: Any = None
 
 
 def verdict(question: Question, result: Any, native: bool) -> Verdict:
@@ -33,8 +36,6 @@ def verdict(question: Question, result: Any, native: bool) -> Verdict:
 
 
 def _relevance(question: Question, result: Any, native: bool) -> Verdict:
-    from bfcl.utils import is_empty_output  # noqa: PLC0415
-
     problem: str | None = None
     try:
         called = not is_empty_output(handler(native).decode_ast(result, language="Python"))
@@ -50,9 +51,6 @@ def _relevance(question: Question, result: Any, native: bool) -> Verdict:
 
 
 def _calls(question: Question, result: Any, native: bool) -> Verdict:
-    from bfcl.eval_checker.ast_eval.ast_checker import ast_checker  # noqa: PLC0415
-    from bfcl.utils import is_function_calling_format_output  # noqa: PLC0415
-
     language = language_of(question.category)
     try:
         calls = handler(native).decode_ast(result, language)
@@ -66,12 +64,10 @@ def _calls(question: Question, result: Any, native: bool) -> Verdict:
     checked = ast_checker(functions, calls, question.ground_truth(), language, question.category, name_of(native))
     if checked["valid"]:
         return Verdict(True)
-    return Verdict(False, checked["error_type"], checked["error"])
+    return _wrong(checked["error_type"], checked["error"])
 
 
 def _multi_turn(question: Question, result: Any, native: bool) -> Verdict:
-    from bfcl.eval_checker.multi_turn_eval.multi_turn_checker import multi_turn_checker  # noqa: PLC0415
-
     truth = question.ground_truth()
     if len(result) != len(truth):
         text = (
@@ -84,9 +80,33 @@ def _multi_turn(question: Question, result: Any, native: bool) -> Verdict:
     ]
     run = f"check{next(_RUNS)}"
     try:
-        checked = multi_turn_checker(turns, truth, question.entry(), question.category, run)
+        checked = _checked(multi_turn_checker, turns, truth, question.entry(), question.category, run)
     finally:
         simulation.forget(run)
     if checked["valid"]:
         return Verdict(True)
-    return Verdict(False, checked["error_type"], checked["error_message"])
+    return _wrong(checked["error_type"], checked["error_message"])
+
+
+def _checked(checker: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+    """What a checker says; one that breaks on what a model wrote (the official command breaks off then) says no."""
+    try:
+        return checker(*arguments)
+    except Exception as error:
+        text = f"the checker failed: {type(error).__name__}: {error}"
+        return {"valid": False, "error_type": UNEVALUABLE, "error": text, "error_message": text}
+
+
+def _wrong(error_type: str, error: Any) -> Verdict:
+    """The checkers' explanations quote what the model wrote: made fit for JSON, and cut."""
+    text = json.dumps(make_json_serializable(error), ensure_ascii=False)
+    try:
+        # Through JSON again: a number that JSON does not have (NaN) must fail here and not in a record.
+        plain = json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        plain = text
+    return Verdict(False, error_type, plain if len(text) <= LONGEST_ERROR else text[:LONGEST_ERROR] + " …")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
