@@ -12,6 +12,7 @@ from .errors import ClusterError
 
 NUMBERS = range(16)
 FIRST_SECOND_OCTET = 200
+NAME_PREFIX = "evo"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Addresses:
     @property
     def name(self) -> str:
         """Of the network namespace, of the machine's end of the link, and of the cgroup."""
-        return f"evo{self.number}"
+        return f"{NAME_PREFIX}{self.number}"
 
     @property
     def whole(self) -> str:

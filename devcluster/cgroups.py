@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 MOUNT = Path("/sys/fs/cgroup")
+BUSY_SECONDS = 5.0
 
 
 def make(name: str) -> None:
@@ -33,8 +35,7 @@ def remove(name: str) -> None:
         if not top.exists():
             continue
         for folder, _, _ in os.walk(top, topdown=False):
-            with contextlib.suppress(FileNotFoundError):
-                Path(folder).rmdir()
+            _remove_folder(Path(folder))
 
 
 def exists(name: str) -> bool:
@@ -49,6 +50,22 @@ def processes(name: str) -> list[int]:
             with contextlib.suppress(FileNotFoundError, OSError):
                 found.update(int(word) for word in file.read_text().split())
     return sorted(found)
+
+
+def _remove_folder(folder: Path) -> None:
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            # Busy for as long as the kernel takes to bury the last process.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _hierarchies() -> list[Path]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import commands
-from .addresses import Addresses, free_numbers
+from .addresses import NAME_PREFIX, Addresses, free_numbers
 from .errors import ClusterError
 from .progress import Progress
 
@@ -46,21 +46,34 @@ def claim(owner: Path) -> Addresses:
 
 def owned_by(addresses: Addresses, owner: Path) -> bool:
     """Whether the namespace and link of that number stand, and were made for `owner`."""
-    if not (NAMESPACES / addresses.name).exists():
-        return False
-    links = json.loads(commands.run(["ip", "-json", "link", "show"]) or "[]")
-    return any(link["ifname"] == addresses.name and link.get("ifalias") == str(owner) for link in links)
+    return (NAMESPACES / addresses.name).exists() and _owner(addresses) == str(owner)
+
+
+def removable_by(addresses: Addresses, owner: Path) -> bool:
+    """Whether something of that number is there and nobody else's; a namespace that lost its link is nobody's."""
+    whose = _owner(addresses)
+    return whose == str(owner) or (whose is None and (NAMESPACES / addresses.name).exists())
+
+
+def any_left() -> bool:
+    """Whether a cluster, of whomever, stands on this machine."""
+    return NAMESPACES.exists() and any(file.name.startswith(NAME_PREFIX) for file in NAMESPACES.iterdir())
 
 
 def processes(addresses: Addresses) -> list[int]:
     """The ids of the processes in the cluster's network namespace itself (not in those of its pods)."""
+    if not (NAMESPACES / addresses.name).exists():
+        return []
     return [int(word) for word in commands.run(["ip", "netns", "pids", addresses.name]).split()]
 
 
 def release(addresses: Addresses, owner: Path) -> None:
-    """Removes link and namespace, if they are `owner`'s."""
-    if owned_by(addresses, owner):
+    """Removes link and namespace, unless they are somebody else's."""
+    if not removable_by(addresses, owner):
+        return
+    if _owner(addresses) is not None:
         commands.run(["ip", "link", "delete", addresses.name])
+    if (NAMESPACES / addresses.name).exists():
         commands.run(["ip", "netns", "delete", addresses.name])
 
 
@@ -115,7 +128,7 @@ def _others_forward(addresses: Addresses) -> bool:
     names = [link["ifname"] for link in json.loads(commands.run(["ip", "-json", "link", "show"]) or "[]")]
     return any(
         name == "docker0"
-        or (name.startswith("evo") and name != addresses.name)
+        or (name.startswith(NAME_PREFIX) and name != addresses.name)
         or name.startswith(("br-", "cni", "virbr"))
         for name in names
     )
@@ -141,6 +154,12 @@ def _link(addresses: Addresses, owner: Path) -> None:
         ["ip", "route", "add", addresses.whole, "via", addresses.cluster_end],
     ):
         commands.run(command)
+
+
+def _owner(addresses: Addresses) -> str | None:
+    """The state folder written on the link; None when there is no link, "" when nothing is written on it."""
+    links = json.loads(commands.run(["ip", "-json", "link", "show"]) or "[]")
+    return next((str(link.get("ifalias", "")) for link in links if link["ifname"] == addresses.name), None)
 
 
 def _routes() -> list[str]:

@@ -16,6 +16,7 @@ from .config import PAUSE_IMAGE
 from .errors import ClusterError
 from .network import inside
 from .parts import Parts
+from .paths import State
 
 INIT = Path(__file__).resolve().parent / "init.py"
 HOLDER = "node"
@@ -30,15 +31,14 @@ def start(parts: Parts) -> None:
         for folder in (
             state.containerd_state,
             state.kubelet,
-            state.cni / "lib",
-            state.logs / "containers",
             state.pod_logs,
         ):
             folder.mkdir(parents=True, exist_ok=True)
         ready = state.containerd_state / "node-is-ready"
-        binds = {"/var/lib/cni": state.cni / "lib", "/var/log/containers": state.logs / "containers"}
-        for target in binds:
+        binds = mount_points(state)
+        for target, source in binds.items():
             Path(target).mkdir(parents=True, exist_ok=True)
+            source.mkdir(parents=True, exist_ok=True)
         log = state.logs / "node.log"
         identity = processes.start(
             [
@@ -66,6 +66,11 @@ def start(parts: Parts) -> None:
         pause.write_archive(archive)
         load(parts, archive)
         archive.unlink()
+
+
+def mount_points(state: State) -> dict[str, Path]:
+    """Where CNI and kubelet write whatever they are told, and the folder of ours that is mounted there for the node."""
+    return {"/var/lib/cni": state.cni / "lib", "/var/log/containers": state.logs / "containers"}
 
 
 def stop(parts: Parts) -> None:

@@ -123,10 +123,12 @@ def down(state: State, progress: Progress, *, purge: bool) -> None:
                 network.close_way_out(parts.addresses, way)
             network.release(parts.addresses, state.root)
     _remove_files(state, purge=purge)
-    for folder in ("/var/lib/cni", "/var/log/containers"):
-        # They were only places to mount on; one that holds something belongs to somebody else.
-        if Path(folder).is_dir() and not any(Path(folder).iterdir()):
-            Path(folder).rmdir()
+    # Only places to mount on: empty ones go with the last cluster. Before that, removing one would unmount it in
+    # the others' namespaces, too.
+    if not network.any_left():
+        for folder in map(Path, node.mount_points(state)):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 def _end(parts: Parts) -> None:
@@ -134,7 +136,7 @@ def _end(parts: Parts) -> None:
     control_plane = [identity for name in reversed(CONTROL_PLANE) if (identity := parts.table.get(name)) is not None]
     # Its data is thrown away, so there is nothing to be gained from letting it finish.
     processes.end(control_plane, grace_seconds=0)
-    if network.owned_by(parts.addresses, parts.state.root):
+    if network.removable_by(parts.addresses, parts.state.root):
         # Whatever else runs in the namespace came from the cluster: the record of it was lost in a crash.
         strays = [processes.identify(pid) for pid in network.processes(parts.addresses)]
         processes.end([identity for identity in strays if identity is not None], grace_seconds=0)
