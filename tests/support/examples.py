@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -25,23 +25,6 @@ class Expectation(_Strict):
     reason: str | None = None
     within: float = Field(gt=0, le=600)
     holds: float = Field(default=0, ge=0, le=60)
-
-    def mismatch(self, status: dict[str, Any]) -> str | None:
-        """Say what in the status of an EvaluationJob is not as expected, or None."""
-        if status.get("phase") != self.phase:
-            return f"phase is {status.get('phase')}, expected {self.phase}"
-        if status.get("score") != self.score:
-            return f"score is {status.get('score')!r}, expected {self.score!r}"
-        if self.score is None and (status.get("results") or status.get("headline")):
-            return "there are results, expected none"
-        if self.reason is None:
-            return None
-        ready = next((item for item in status.get("conditions", []) if item.get("type") == "Ready"), {})
-        if ready.get("reason") != self.reason:
-            return f"reason of Ready is {ready.get('reason')}, expected {self.reason}"
-        if self.phase == "error" and status.get("error_details", {}).get("reason") != self.reason:
-            return f"error_details is {status.get('error_details')}, expected reason {self.reason}"
-        return None
 
 
 class Step(_Strict):
@@ -83,12 +66,6 @@ class Example:
     @property
     def name(self) -> str:
         return self.folder.name
-
-    def commands(self) -> list[list[str]]:
-        """Return the words after `kubectl` that apply it, command by command."""
-        if self.scenario.kustomize:
-            return [["apply", "-k", str(self.folder)]]
-        return [["apply", "-f", str(self.folder / file)] for file in self.scenario.apply]
 
 
 def examples() -> list[Example]:

@@ -1,4 +1,4 @@
-"""A tiny Job controller and kubelet for the in-memory cluster: what happens to a Kubernetes Job after it was created."""
+"""A tiny Job controller and kubelet for the in-memory cluster: what becomes of a Kubernetes Job once it is there."""
 
 from __future__ import annotations
 

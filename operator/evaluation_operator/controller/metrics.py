@@ -23,7 +23,7 @@ class Metrics:
 
     def __init__(self) -> None:
         # A second series for each one, that nobody reads.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.reconciles = Counter(
             "evaluation_reconcile_total",
@@ -43,13 +43,13 @@ class Metrics:
         self.api_requests = Counter(
             "evaluation_api_requests_total",
             "Requests to the Kubernetes API; code 0 means no answer.",
-            ["verb", "resource", "code"],
+            ["verb", "group", "resource", "code"],
             registry=self.registry,
         )
         self.api_seconds = Histogram(
             "evaluation_api_request_seconds",
             "Time of requests to the Kubernetes API, watches left out.",
-            ["verb", "resource"],
+            ["verb", "group", "resource"],
             buckets=_FAST,
             registry=self.registry,
         )
@@ -79,9 +79,9 @@ class Metrics:
     def observe_request(self, request: Request) -> None:
         """The hook for the cluster's requests."""
         resource = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
-        self.api_requests.labels(request.verb, resource, str(request.code)).inc()
+        self.api_requests.labels(request.verb, request.group, resource, str(request.code)).inc()
         if request.verb != "watch":
-            self.api_seconds.labels(request.verb, resource).observe(request.seconds)
+            self.api_seconds.labels(request.verb, request.group, resource).observe(request.seconds)
 
     def watch(self, world: World, queue: WorkQueue) -> None:
         """Adds what is read when somebody asks: sizes of caches and queue, jobs by phase."""

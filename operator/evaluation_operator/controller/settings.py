@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from evaluation_operator.controller.permissions import LEASE_NAME
 from evaluation_operator.resources.run import Resources
 
 SETTINGS_VARIABLE = "EVALUATION_SETTINGS"
@@ -66,7 +67,7 @@ class Defaults(Section):
 class Lease(Section):
     """The leader election. A leader that cannot renew stops before another may start: renew < duration."""
 
-    name: str = "evaluation-operator"
+    name: str = LEASE_NAME
     """Name of the Lease in the operator's namespace."""
     duration_seconds: float = Field(default=15.0, gt=0)
     """After this long without a renewal another replica takes over."""
