@@ -105,17 +105,17 @@ def test_upgrading_with_a_job_in_flight_loses_nothing(world: World) -> None:
     world.until("flight", "active")
     before = world.batch_jobs()[0]["metadata"]["uid"]
     for component in ("operator", "api"):
-        world.system("rollout", "restart", f"deployment/evaluation-operator-{component}")
+        world.system("rollout", "restart", f"deployment/evaluation-{component}")
     status = world.ended("flight")
     assert status["phase"] == "completed"
     assert condition(status, "ResultsStored")["status"] == "True"
     assert [found["metadata"]["uid"] for found in world.batch_jobs()] == [before]
-    world.system("rollout", "status", "deployment/evaluation-operator-operator", "--timeout=120s", timeout=150)
-    world.system("rollout", "status", "deployment/evaluation-operator-api", "--timeout=120s", timeout=150)
+    world.system("rollout", "status", "deployment/evaluation-operator", "--timeout=120s", timeout=150)
+    world.system("rollout", "status", "deployment/evaluation-api", "--timeout=120s", timeout=150)
 
 
 def test_the_operator_cannot_write_what_people_asked_for(world: World) -> None:
-    operator = "system:serviceaccount:evaluation-operator:evaluation-operator-operator"
+    operator = "system:serviceaccount:evaluation-operator:evaluation-operator"
     for verb in ("update", "patch", "create", "delete"):
         with pytest.raises(CommandError):
             world.kubectl("auth", "can-i", verb, JOBS, f"--as={operator}", "-q")

@@ -150,7 +150,7 @@ class World:
 
     def scale(self, component: str, replicas: int) -> None:
         """Scale the Deployment of a component and wait until it is so."""
-        deployment = f"deployment/evaluation-operator-{component}"
+        deployment = f"deployment/evaluation-{component}"
         self.system("scale", deployment, f"--replicas={replicas}")
         if replicas:
             self.system("rollout", "status", deployment, "--timeout=120s", timeout=150)
