@@ -15,6 +15,7 @@ from evaluation_operator.lifecycle.observed import (
     Observed,
     SetTTL,
 )
+from evaluation_operator.lifecycle.pod_reasons import DEADLINE_EXCEEDED
 from evaluation_operator.lifecycle.status import Facts, refreshed
 from evaluation_operator.lifecycle.transitions import current_phase
 from evaluation_operator.resources import phases
@@ -89,8 +90,11 @@ def failed(o: Observed) -> Decision | None:
     if child is None or child.failed_reason is None:
         return None
     left = EVIDENCE_GRACE - _since_end(o, child)
-    if left > 0 and pod_reasons.last_ended(o.pods) is None:
-        return moves.stay(o, requeue_after=left)
+    if pod_reasons.last_ended(o.pods) is None and child.failed_reason != DEADLINE_EXCEEDED:
+        if left > 0:
+            return moves.stay(o, requeue_after=left)
+        if not o.live:
+            return moves.ask(Ask.BATCH_JOB)
     reason, message = pod_reasons.failure(o, child)
     return moves.fail(o, reason, message, facts=_run_times(o, child))
 

@@ -18,6 +18,9 @@ from evaluation_operator.resources import outcomes
 from evaluation_operator.resources.identity import COMPONENT_RUNNER
 from evaluation_operator.resources.reports import Summary
 
+DEADLINE_EXCEEDED: Final = "DeadlineExceeded"
+"""The Kubernetes Job's own reason for having run into `activeDeadlineSeconds`."""
+
 
 class Hindrance(NamedTuple):
     """What keeps a pod from starting."""
@@ -150,7 +153,7 @@ def hindrance(pods: tuple[PodView, ...], warnings: tuple[WarningView, ...]) -> H
 def failure(o: Observed, batch_job: BatchJobView) -> Failure:
     """Return why the Kubernetes Job failed: what the runner said, else what can be seen of its pod, else what the
     Kubernetes Job says."""
-    if batch_job.failed_reason == "DeadlineExceeded":
+    if batch_job.failed_reason == DEADLINE_EXCEEDED:
         # The operator was away, else it would have ended the job itself and earlier.
         ran = o.job.status.get("startTime") is not None or last_ended(o.pods) is not None
         reason = reasons.ACTIVE_DEADLINE if ran else reasons.PENDING_DEADLINE

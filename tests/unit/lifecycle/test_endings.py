@@ -221,7 +221,9 @@ def test_a_failure_waits_a_little_for_the_pod_that_explains_it() -> None:
     early = decide(observe(raw_job(status_in("active")), child=child, now=103))
     assert early.status is None or phase_of(early) == "active"
     assert early.requeue_after == pytest.approx(7)
-    reason, message = error_of(decide(observe(raw_job(status_in("active")), child=child, now=111)))
+    late = observe(raw_job(status_in("active")), child=child, now=111)
+    assert decide(late).ask == {Ask.BATCH_JOB}
+    reason, message = error_of(decide(replace(late, live=True)))
     assert reason == "KubernetesJobFailed"
     assert "BackoffLimitExceeded: said" in message
 
