@@ -120,10 +120,14 @@ def _add(found: Manifests, document: object, where: str) -> None:
         else:
             raise invalid(f"{where}: kind {kind} is not one of {JOB_KIND}, {TARGET_KIND}, {CONFIG_KIND}")
     except ValidationError as error:
-        problems = "; ".join(
-            f"spec.{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()[:5]
-        )
-        raise invalid(f"{where}, {kind} {key[1]}: {problems}") from error
+        raise invalid(f"{where}, {kind} {key[1]}: {_problems(error, 'spec.')}") from error
+
+
+def _problems(error: ValidationError, prefix: str = "") -> str:
+    """Return the first problems that pydantic found, each with the path of its field."""
+    return "; ".join(
+        f"{prefix}{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()[:5]
+    )
 
 
 def _key(document: Mapping[str, Any], where: str) -> Key:
@@ -187,7 +191,7 @@ def pin(
             }
         )
     except ValidationError as error:
-        raise invalid(f"EvaluationJob {job_name}: {error.errors()[0]['msg']}") from error
+        raise invalid(f"EvaluationJob {job_name}: {_problems(error)}") from error
     return pinned, secrets
 
 

@@ -98,6 +98,7 @@ class _Pod:
             finally:
                 if following is not None:
                     await _end(following)
+                self._log_progress()
             # The verdict is safe from here on, whatever becomes of the reports.
             _say(self._settings, summary)
             log.info(_verdict(summary), extra={"outcome": summary.outcome, "reason": summary.reason})

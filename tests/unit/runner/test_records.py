@@ -73,13 +73,16 @@ def test_the_next_run_keeps_answers_and_drops_errors(tmp_path: Path) -> None:
         assert [item.answer.value for item in records.answered(SAMPLES)] == [{"n": 0}, {"n": 1}, {"n": 2}, "late"]
 
 
-def test_cut_at_every_byte(tmp_path: Path) -> None:
-    """A kill can come at any byte: what is kept is whole, and a full run after it gives the same records."""
+def test_cut_anywhere(tmp_path: Path) -> None:
+    """A kill can leave any beginning of the file: what is kept is whole, and a full run after it gives the same
+    records.
+    """
     path = tmp_path / "r.jsonl"
     fill(path)
     content = path.read_bytes()
-    # Every third byte, for the time it takes; the line lengths are no multiples of three.
-    for length in range(0, len(content), 3):
+    ends = [position for position, byte in enumerate(content) if byte == ord("\n")]
+    # Not at every single byte, for the time it takes: every third, and all around the ends of lines.
+    for length in sorted({*range(0, len(content), 3), *(end + step for end in ends for step in (0, 1))}):
         path.write_bytes(content[:length])
         with Records.open(path, "t", IDS) as records:
             for sample in SAMPLES:
