@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI, Request
@@ -16,10 +16,12 @@ from fastapi.responses import JSONResponse
 from evaluation_operator.cluster.port import ClusterPort
 from evaluation_operator.server import downloads, intake, probes
 from evaluation_operator.server.identity import Senders
+from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.logs import AccessLog
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
+from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.status_writer import StatusWriter
 from evaluation_operator.server.store import ArtifactStore
@@ -60,6 +62,7 @@ def create_app(given: Dependencies) -> FastAPI:
         return downloads.artifact_url(settings.public_url, job_uid)
 
     reporting = Reporting(writer, settings.reports, metrics, artifact_url=artifact_url, clock=given.clock)
+    retention = Retention(settings, given.cluster, given.store, wall_clock=given.wall_clock)
     readiness = probes.Readiness(given.cluster, given.store, clock=given.clock)
 
     @asynccontextmanager
@@ -67,15 +70,18 @@ def create_app(given: Dependencies) -> FastAPI:
         swept = await asyncio.to_thread(given.store.sweep)
         if swept:
             _log.info("removed unfinished uploads of an earlier process", extra={"files": swept})
-        loop = asyncio.create_task(reporting.run(), name="progress-writer")
-        loop.add_done_callback(_report_death)
+        loops = [asyncio.create_task(reporting.run(), name="the writer of progress")]
+        if retention.enabled:
+            loops.append(asyncio.create_task(retention.run(), name="the removal of archives"))
+        for loop in loops:
+            loop.add_done_callback(_report_death)
         try:
             yield
         finally:
             readiness.ending = True
-            loop.cancel()
-            with suppress(asyncio.CancelledError):
-                await loop
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
             await reporting.finish(settings.listen.shutdown_seconds)
 
     app = FastAPI(
@@ -111,7 +117,7 @@ def create_app(given: Dependencies) -> FastAPI:
         artifact_url=artifact_url,
         clock=given.clock,
     )
-    jobs = downloads.JobsById(given.cluster, settings.namespaces, clock=given.clock)
+    jobs = JobsById(given.cluster, settings.namespaces, clock=given.clock)
     app.include_router(intake.router(handlers))
     app.include_router(downloads.router(downloads.Downloads(settings, jobs, given.store, metrics)))
     app.include_router(probes.router(readiness, reporting, metrics, given.clock))
@@ -120,4 +126,4 @@ def create_app(given: Dependencies) -> FastAPI:
 
 def _report_death(loop: asyncio.Task[None]) -> None:
     if not loop.cancelled() and loop.exception() is not None:
-        _log.critical("the writer of progress has died; /livez will say so", exc_info=loop.exception())
+        _log.critical("%s has died", loop.get_name(), exc_info=loop.exception())

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
-import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
@@ -15,22 +12,18 @@ from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from evaluation_operator.cluster.errors import ClusterError, NotFound
-from evaluation_operator.cluster.port import EVALUATION_JOBS, Body, ClusterPort
 from evaluation_operator.resources.identity import job_id as identifier
+from evaluation_operator.server.addresses import JobAddress
+from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.limits import Slots
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.settings import Settings
-from evaluation_operator.server.status_writer import cluster_trouble
 from evaluation_operator.server.store import ArtifactStore
 
 DOWNLOAD_PATH = "/v2/evaluation/jobs/{job_id}/results/artifacts/download"
 
-_ID = re.compile(r"job-[0-9a-z]{22}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_LIST_SECONDS = 1.0
-_MEMORY = 50_000
 
 JobId = Annotated[str, Path(max_length=64, description="Identifier of the job, as its status says.")]
 
@@ -38,68 +31,6 @@ JobId = Annotated[str, Path(max_length=64, description="Identifier of the job, a
 def artifact_url(public_url: str, job_uid: str) -> str:
     """Where the archive of this job is fetched; a path when the public address is not known."""
     return public_url.rstrip("/") + DOWNLOAD_PATH.format(job_id=identifier(job_uid))
-
-
-class JobsById:
-    """Finds an EvaluationJob by its identifier.
-
-    The identifier is a function of the uid, so a listing of metadata is enough; it is made at most once a second,
-    however many unknown identifiers are asked for.
-    """
-
-    def __init__(
-        self, cluster: ClusterPort, namespaces: tuple[str, ...], *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._cluster = cluster
-        self._namespaces = namespaces or ("",)
-        self._clock = clock
-        self._places: OrderedDict[str, tuple[str, str]] = OrderedDict()
-        self._listed_at = float("-inf")
-        self._lock = asyncio.Lock()
-
-    async def find(self, wanted: str) -> Body | None:
-        """The object, or None. Raises Refused (503)."""
-        if not _ID.fullmatch(wanted):
-            return None
-        if wanted not in self._places:
-            await self._list()
-        place = self._places.get(wanted)
-        if place is None:
-            return None
-        try:
-            job = await self._cluster.get(EVALUATION_JOBS, *place)
-        except NotFound:
-            job = None
-        except ClusterError as error:
-            raise cluster_trouble(error) from error
-        if job is None or identifier(job["metadata"]["uid"]) != wanted:
-            self._places.pop(wanted, None)
-            return None
-        return job
-
-    async def _list(self) -> None:
-        async with self._lock:
-            if self._clock() - self._listed_at < _LIST_SECONDS:
-                return
-            try:
-                for namespace in self._namespaces:
-                    await self._list_namespace(namespace)
-            except ClusterError as error:
-                raise cluster_trouble(error) from error
-            self._listed_at = self._clock()
-
-    async def _list_namespace(self, namespace: str) -> None:
-        resume = ""
-        while True:
-            page = await self._cluster.list_metadata(EVALUATION_JOBS, namespace, resume=resume)
-            for job in page.items:
-                metadata = job["metadata"]
-                self._places[identifier(metadata["uid"])] = (metadata["namespace"], metadata["name"])
-            while len(self._places) > _MEMORY:
-                self._places.popitem(last=False)
-            if not page.resume:
-                return
-            resume = page.resume
 
 
 class Downloads:
@@ -121,7 +52,9 @@ class Downloads:
             raise Refused(404, "no-archive", f"the job {job_id} has no archive (yet)")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._slots.enter())
-            found = await self._store.get(job["metadata"]["uid"], digest)
+            metadata = job["metadata"]
+            address = JobAddress(metadata["namespace"], metadata["name"], metadata["uid"])
+            found = await self._store.get(address, digest)
             if found is None:
                 raise Refused(404, "no-archive", f"the archive of the job {job_id} is not in the store any more")
             held = stack.pop_all()

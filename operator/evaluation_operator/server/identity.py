@@ -23,10 +23,11 @@ from evaluation_operator.cluster.errors import ClusterError, NotFound
 from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, Body, ClusterPort, Resource
 from evaluation_operator.cluster.port import Identity as TokenOwner
 from evaluation_operator.resources.identity import ANNOTATION_PINNED_JOB, REPORT_AUDIENCE
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.limits import Slots
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
-from evaluation_operator.server.status_writer import JobAddress, cluster_trouble
+from evaluation_operator.server.status_writer import cluster_trouble
 
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"

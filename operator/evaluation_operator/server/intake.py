@@ -94,7 +94,7 @@ class Intake:
                 self._reporting.progress(sender.job, report)
                 return JSONResponse({}, status_code=202)
             if report.artifacts is not None:
-                stored = await self._store.size(sender.job.uid, report.artifacts.digest)
+                stored = await self._store.size(sender.job, report.artifacts.digest)
                 if stored != report.artifacts.size:
                     raise Refused(422, "artifact", "the report names an archive that is not stored: upload it first")
             await self._reporting.final(sender.job, report)
@@ -113,11 +113,11 @@ class Intake:
             with self._uploading.hold(uid, "an archive of this job is being uploaded already; wait for its end"):
                 await self._require_open(sender, digest)
                 chunks = unhurried(_stream(request), limits.idle_seconds, "the archive")
-                stored = await self._store.put(uid, digest, size, chunks)
+                stored = await self._store.put(sender.job, digest, size, chunks)
                 if stored.created:
                     self._metrics.artifact_bytes.labels("stored").inc(size)
                 # A pod that took over from a lost one uploads anew: one archive a job bounds what a job can fill.
-                await self._store.keep_only(uid, digest)
+                await self._store.keep_only(sender.job, digest)
         answer = {"url": self._artifact_url(uid), "digest": digest, "size": size}
         return JSONResponse(answer, status_code=201 if stored.created else 200)
 

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 
 from evaluation_operator.resources.reports import Report
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.progress import Board, Pace
 from evaluation_operator.server.refusals import Refused, busy
 from evaluation_operator.server.settings import Reports
 from evaluation_operator.server.status_patch import wanted
-from evaluation_operator.server.status_writer import JobAddress, StatusWriter
+from evaluation_operator.server.status_writer import StatusWriter
 
 _log = logging.getLogger(__name__)
 

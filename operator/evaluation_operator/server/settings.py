@@ -76,6 +76,11 @@ class Store(_Section):
     """Uploads under way at once in this process; more are answered 429."""
     max_downloads: int = Field(default=16, ge=1, le=1024)
     """Downloads under way at once in this process; more are answered 429."""
+    remove_orphans: bool | None = None
+    """Remove the archives of jobs that do not exist any more. Absent: yes on a disk, no in a bucket, where a second
+    installation under the same address would lose its archives."""
+    orphan_seconds: float = Field(default=86_400, ge=3600)
+    """How old such archives must be."""
     idle_seconds: Seconds = 30.0
     """An upload that sends nothing for this long is given up."""
 

@@ -7,7 +7,6 @@ import logging
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from evaluation_operator.cluster.errors import (
     ClusterError,
@@ -19,6 +18,7 @@ from evaluation_operator.cluster.errors import (
     Unavailable,
 )
 from evaluation_operator.cluster.port import EVALUATION_JOBS, Body, ClusterPort
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused, unavailable
 from evaluation_operator.server.status_patch import Verdict, Wanted, changes, judge
@@ -26,15 +26,6 @@ from evaluation_operator.server.status_patch import Verdict, Wanted, changes, ju
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class JobAddress:
-    """One EvaluationJob, and no other that later has its name."""
-
-    namespace: str
-    name: str
-    uid: str
 
 
 def gone(address: JobAddress) -> Refused:

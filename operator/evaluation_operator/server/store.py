@@ -1,9 +1,9 @@
 """The artifact store: archives of evaluation jobs on local disk, S3, GCS or Azure, by URL.
 
-An archive is kept under `jobs/<uid of the EvaluationJob>/<sha256>.tar.gz`. It is streamed, never held in memory, and it
-appears only as a whole and only when its digest is right: the store completes an upload when its source ends, so a
-source that raises at its end, after it compared the digest, leaves nothing behind. Archives are opaque: nothing here
-unpacks them.
+An archive is kept under `jobs/<namespace>/<uid of the EvaluationJob>/<sha256>.tar.gz`. It is streamed, never held in
+memory, and it appears only as a whole and only when its digest is right: the store completes an upload when its source
+ends, so a source that raises at its end, after it compared the digest, leaves nothing behind. Archives are opaque:
+nothing here unpacks them.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore
 from obstore.store import from_url as store_from_url
 
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.refusals import Refused
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ _KEY_PART = re.compile(r"[A-Za-z0-9-]{1,64}")
 _FULL = re.compile(
     r"os error (28|122|27)\b|StorageFull|QuotaExceeded|FileTooLarge|InsufficientStorage|InsufficientCapacity|ENOSPC"
 )
+_MISSING = re.compile(r"NoSuchBucket|ContainerNotFound|The specified bucket does not exist")
 _STAGING = re.compile(r".+#\d+")
 _STAGING_AGE = timedelta(days=1)
 
@@ -102,7 +104,9 @@ class ArtifactStore:
                 raise StoreUrlError(f"store.url {url!r}: a local store is file:/// and an absolute path")
             root = Path(unquote(parts.path))
             try:
-                return cls(LocalStore(root, mkdir=True), root=root, min_free_bytes=min_free_bytes)
+                return cls(
+                    LocalStore(root, mkdir=True, automatic_cleanup=True), root=root, min_free_bytes=min_free_bytes
+                )
             except (ObstoreError, OSError) as error:
                 raise StoreUrlError(f"store.url {url!r}: cannot use the directory: {_first_line(error)}") from error
         if parts.scheme not in _REMOTE_SCHEMES:
@@ -119,15 +123,15 @@ class ArtifactStore:
             raise StoreUrlError(f"store.url {url!r}: {_first_line(error)}") from error
         return cls(remote)
 
-    async def put(self, job_uid: str, digest: str, size: int, chunks: AsyncIterator[bytes]) -> Stored:
+    async def put(self, job: JobAddress, digest: str, size: int, chunks: AsyncIterator[bytes]) -> Stored:
         """Stores an archive of `size` bytes whose digest is `digest` (`sha256:<hex>`).
 
         An archive that is there already is not written again; `chunks` is read and checked all the same. Raises
         Refused: 400 when fewer or more bytes came, 422 for another digest, and whatever `chunks` raises, unchanged.
         """
-        key = _key(job_uid, digest)
+        key = _key(job, digest)
         source = _verified(chunks, digest, size)
-        if await self.size(job_uid, digest) == size:
+        if await self.size(job, digest) == size:
             async for _ in source:
                 pass
             return Stored(digest, size, created=False)
@@ -141,9 +145,9 @@ class ArtifactStore:
             raise _trouble(error) from error
         return Stored(digest, size, created=True)
 
-    async def size(self, job_uid: str, digest: str) -> int | None:
+    async def size(self, job: JobAddress, digest: str) -> int | None:
         """Size of the archive in bytes; None when it is not there."""
-        key = _key(job_uid, digest)
+        key = _key(job, digest)
         try:
             found = await obstore.head_async(self._store, key)
         except FileNotFoundError:
@@ -152,9 +156,9 @@ class ArtifactStore:
             raise _trouble(error) from error
         return int(found["size"])
 
-    async def get(self, job_uid: str, digest: str) -> Download | None:
+    async def get(self, job: JobAddress, digest: str) -> Download | None:
         """The archive; None when it is not there."""
-        key = _key(job_uid, digest)
+        key = _key(job, digest)
         try:
             found = await obstore.get_async(self._store, key)
         except FileNotFoundError:
@@ -163,27 +167,44 @@ class ArtifactStore:
             raise _trouble(error) from error
         return Download(int(found.meta["size"]), _pieces(found))
 
-    async def keep_only(self, job_uid: str, digest: str) -> int:
+    async def keep_only(self, job: JobAddress, digest: str) -> int:
         """Removes every other archive of this job. Returns how many there were."""
-        kept = _key(job_uid, digest)
+        return await self._remove(_shelf(job), _key(job, digest))
+
+    async def remove(self, namespace: str, uid: str) -> int:
+        """Removes every archive of this job. Returns how many there were."""
+        return await self._remove(_shelf(JobAddress(namespace, "", uid)))
+
+    async def held(self) -> dict[tuple[str, str], datetime]:
+        """(namespace, uid) of every job that has archives, with the time of the newest of them."""
+        newest: dict[tuple[str, str], datetime] = {}
         try:
-            others = [
-                item["path"]
-                async for batch in obstore.list(self._store, prefix=f"jobs/{_part(job_uid)}")
-                for item in batch
-                if item["path"] != kept
-            ]
-            if others:
-                await obstore.delete_async(self._store, others)
+            async for batch in obstore.list(self._store, prefix="jobs"):
+                for item in batch:
+                    parts = item["path"].split("/")
+                    if len(parts) == 4:
+                        owner = (parts[1], parts[2])
+                        newest[owner] = max(newest.get(owner, item["last_modified"]), item["last_modified"])
         except FileNotFoundError:
-            return 0
+            return {}
         except (ObstoreError, OSError, ValueError) as error:
             raise _trouble(error) from error
-        return len(others)
+        return newest
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether this is a directory, which is nobody else's, and not a bucket, which may be."""
+        return self._root is not None
 
     async def check(self) -> None:
-        """Asks the store for something that need not be there: proves address, credentials and permission to read."""
-        await self.size("probe", "sha256:" + "0" * 64)
+        """Asks for the archives of no job: proves address, bucket, credentials and permission to list.
+
+        A listing, because an object in a bucket that does not exist is answered like an object that does not exist.
+        """
+        try:
+            await obstore.list_with_delimiter_async(self._store, prefix="jobs/probe")
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
 
     def sweep(self) -> int:
         """Local disk: removes what uploads left behind when this process was killed. Returns how many files. Object
@@ -192,11 +213,27 @@ class ArtifactStore:
             return 0
         before = (datetime.now(UTC) - _STAGING_AGE).timestamp()
         removed = 0
-        for path in self._root.glob("jobs/*/*"):
+        for path in self._root.glob("jobs/*/*/*"):
             if _STAGING.fullmatch(path.name) and path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
                 removed += 1
         return removed
+
+    async def _remove(self, shelf: str, kept: str = "") -> int:
+        try:
+            doomed = [
+                item["path"]
+                async for batch in obstore.list(self._store, prefix=shelf)
+                for item in batch
+                if item["path"] != kept
+            ]
+            if doomed:
+                await obstore.delete_async(self._store, doomed)
+        except FileNotFoundError:
+            return 0
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        return len(doomed)
 
     def _require_room(self, size: int) -> None:
         if self._root is None:
@@ -215,11 +252,15 @@ def _part(text: str) -> str:
     return text
 
 
-def _key(job_uid: str, digest: str) -> str:
+def _shelf(job: JobAddress) -> str:
+    return f"jobs/{_part(job.namespace)}/{_part(job.uid)}"
+
+
+def _key(job: JobAddress, digest: str) -> str:
     algorithm, _, value = digest.partition(":")
     if algorithm != "sha256":
         raise ValueError(f"not a sha256 digest: {digest!r}")
-    return f"jobs/{_part(job_uid)}/{_part(value)}.tar.gz"
+    return f"{_shelf(job)}/{_part(value)}.tar.gz"
 
 
 async def _verified(chunks: AsyncIterator[bytes], digest: str, size: int) -> AsyncIterator[bytes]:
@@ -270,8 +311,8 @@ def _trouble(error: Exception) -> Refused:
         _log.error("the artifact store is full", extra={"error": _first_line(error)})
         return _full()
     _log.error("the artifact store failed", extra={"error": _first_line(error), "type": type(error).__name__})
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError)):
-        detail = "the artifact store refuses this service; the administrator must check its credentials"
+    if isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError)) or _MISSING.search(text):
+        detail = "the artifact store refuses this service; the administrator must check its bucket and credentials"
         return Refused(503, "store-refused", detail, retry_after=60)
     return Refused(503, "store-down", "the artifact store does not answer; try again", retry_after=5)
 

@@ -140,7 +140,7 @@ def test_a_trace_is_part_of_its_line() -> None:
 async def test_the_store_is_swept_at_the_start(tmp_path: Path) -> None:
     import os
 
-    left = tmp_path / "jobs" / "uid" / "x.tar.gz#1"
+    left = tmp_path / "jobs" / "team-a" / "uid" / "x.tar.gz#1"
     left.parent.mkdir(parents=True)
     left.write_bytes(b"")
     os.utime(left, (0, 0))

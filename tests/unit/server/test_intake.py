@@ -270,14 +270,14 @@ async def test_an_archive_is_stored_once_and_named_by_its_digest(world: World) -
         "size": len(data),
     }
     assert (await world.upload(data)).status_code == 200
-    assert world.files() == [f"jobs/{world.run.uid}/{digest}.tar.gz"]
+    assert world.files() == [f"jobs/team-a/{world.run.uid}/{digest}.tar.gz"]
 
 
 async def test_a_new_archive_takes_the_place_of_the_old_one(world: World) -> None:
     await world.upload(archive(10))
     second = archive(20)
     assert (await world.upload(second)).status_code == 201
-    assert world.files() == [f"jobs/{world.run.uid}/{hashlib.sha256(second).hexdigest()}.tar.gz"]
+    assert world.files() == [f"jobs/team-a/{world.run.uid}/{hashlib.sha256(second).hexdigest()}.tar.gz"]
 
 
 async def test_the_archive_of_a_completed_job_cannot_be_replaced(world: World) -> None:

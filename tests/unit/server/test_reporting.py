@@ -13,11 +13,12 @@ from evaluation_operator.cluster.errors import Unavailable
 from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import EVALUATION_JOBS
 from evaluation_operator.resources.reports import Report
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
 from evaluation_operator.server.settings import Reports
-from evaluation_operator.server.status_writer import JobAddress, StatusWriter
+from evaluation_operator.server.status_writer import StatusWriter
 
 
 class Desk:

@@ -7,10 +7,11 @@ import pytest
 from evaluation_operator.cluster.errors import Conflict, Unavailable
 from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import EVALUATION_JOBS
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.status_patch import Verdict, Wanted
-from evaluation_operator.server.status_writer import JobAddress, StatusWriter
+from evaluation_operator.server.status_writer import StatusWriter
 
 
 class Desk:

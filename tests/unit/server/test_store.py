@@ -1,4 +1,4 @@
-"""The artifact store on local disk: whole or not at all. The same suite runs on S3 in tests/integration."""
+"""The artifact store on local disk: whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 from obstore.exceptions import GenericError, PermissionDeniedError
 
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.store import ArtifactStore, StoreUrlError, _trouble
 
-UID = "0b5e1c1e-0000-4000-8000-000000000001"
+UID = JobAddress("team-a", "job", "0b5e1c1e-0000-4000-8000-000000000001")
+ANOTHER = JobAddress("team-a", "job", "another-job")
 BIG = 12 * 1024 * 1024 + 17
 
 
@@ -123,6 +125,7 @@ async def test_a_disk_that_is_gone(store: ArtifactStore, tmp_path: Path) -> None
         (GenericError("Generic S3 error: <Code>XMinioStorageFull</Code>"), 507),
         (GenericError("Disk quota exceeded (os error 122)"), 507),
         (GenericError("error sending request: connection refused (os error 111)"), 503),
+        (GenericError("Server returned non-2xx status code: 404 Not Found: <Code>NoSuchBucket</Code>"), 503),
         (PermissionDeniedError("AccessDenied"), 503),
         (PermissionError(13, "Permission denied"), 503),
     ],
@@ -136,7 +139,7 @@ def test_failures_are_told_apart_and_tell_no_secret(error: Exception, status: in
 async def test_the_same_archive_again_is_checked_and_not_written(store: ArtifactStore, tmp_path: Path) -> None:
     data = b"x" * 1000
     await store.put(UID, digest(data), 1000, chunks(data))
-    path = tmp_path / "a b" / "jobs" / UID / f"{digest(data).removeprefix('sha256:')}.tar.gz"
+    path = tmp_path / "a b" / "jobs" / "team-a" / UID.uid / f"{digest(data).removeprefix('sha256:')}.tar.gz"
     before = path.stat().st_mtime_ns
     assert not (await store.put(UID, digest(data), 1000, chunks(data))).created
     assert path.stat().st_mtime_ns == before
@@ -157,17 +160,19 @@ async def test_keep_only_removes_the_other_archives_of_this_job_alone(store: Art
     archives = [b"a", b"b", b"c"]
     for data in archives:
         await store.put(UID, digest(data), 1, chunks(data))
-        await store.put("another-job", digest(data), 1, chunks(data))
+        await store.put(ANOTHER, digest(data), 1, chunks(data))
     assert await store.keep_only(UID, digest(b"b")) == 2
     assert [await store.size(UID, digest(data)) for data in archives] == [None, 1, None]
-    assert [await store.size("another-job", digest(data)) for data in archives] == [1, 1, 1]
-    assert await store.keep_only("no-such-job", digest(b"b")) == 0
+    assert [await store.size(ANOTHER, digest(data)) for data in archives] == [1, 1, 1]
+    assert await store.keep_only(JobAddress("team-a", "job", "no-such-job"), digest(b"b")) == 0
 
 
 @pytest.mark.parametrize("uid", ["..", "a/b", "", "a" * 65, "a\n"])
 async def test_a_key_is_never_a_path(store: ArtifactStore, uid: str) -> None:
     with pytest.raises(ValueError, match="not usable"):
-        await store.size(uid, digest(b""))
+        await store.size(JobAddress("team-a", "job", uid), digest(b""))
+    with pytest.raises(ValueError, match="not usable"):
+        await store.size(JobAddress(uid, "job", "uid"), digest(b""))
     with pytest.raises(ValueError, match="not usable"):
         await store.size(UID, "sha256:../../../etc/passwd")
     with pytest.raises(ValueError, match="sha256"):
@@ -175,7 +180,7 @@ async def test_a_key_is_never_a_path(store: ArtifactStore, uid: str) -> None:
 
 
 def test_what_a_killed_process_left_is_swept_when_it_is_old(store: ArtifactStore, tmp_path: Path) -> None:
-    directory = tmp_path / "a b" / "jobs" / UID
+    directory = tmp_path / "a b" / "jobs" / "team-a" / UID.uid
     directory.mkdir(parents=True)
     old, young, whole = directory / "x.tar.gz#1", directory / "y.tar.gz#12", directory / "z.tar.gz"
     for path in (old, young, whole):
