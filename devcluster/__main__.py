@@ -40,11 +40,11 @@ def _with_cluster(options: argparse.Namespace, state: State, progress: Progress)
         return 0
     if options.command == "status":
         report = chosen.status()
-        for name, text in report.items():
-            print(f"{name:24} {text}")
+        for name, health in report.items():
+            print(f"{name:24} {health.text}")
         if not report:
             print("no cluster stands")
-        return 0 if report and not any("not " in text for text in report.values()) else 1
+        return 0 if report and all(health.well for health in report.values()) else 1
     with cluster.locked(state):
         match options.command:
             case "up":

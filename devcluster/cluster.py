@@ -31,7 +31,7 @@ class Cluster(Protocol):
 
     def down(self, *, purge: bool) -> None: ...
 
-    def status(self) -> dict[str, str]: ...
+    def status(self) -> dict[str, onenode.Health]: ...
 
     def kubeconfig(self) -> Path: ...
 
@@ -67,7 +67,7 @@ class OneNode:
     def down(self, *, purge: bool) -> None:
         onenode.down(self._state, self._progress, purge=purge)
 
-    def status(self) -> dict[str, str]:
+    def status(self) -> dict[str, onenode.Health]:
         return onenode.status(self._state)
 
     def kubeconfig(self) -> Path:
@@ -105,7 +105,7 @@ class InDocker:
         if purge:
             shutil.rmtree(self._state.root, ignore_errors=True)
 
-    def status(self) -> dict[str, str]:
+    def status(self) -> dict[str, onenode.Health]:
         return {"cluster": _answer(self._state, self.kubeconfig())}
 
     def kubeconfig(self) -> Path:
@@ -144,13 +144,13 @@ class Named:
         wanted = [program for program in (build.KUBERNETES, *CLIENT_TOOLS) if not _machine_has(program)]
         build_tools(self._state, wanted, self._progress)
         answer = _answer(self._state, self._kubeconfig)
-        if answer != "answers":
-            raise ClusterError(f"the cluster of {self._kubeconfig} {answer}")
+        if not answer.well:
+            raise ClusterError(f"the cluster of {self._kubeconfig} {answer.text}")
 
     def down(self, *, purge: bool) -> None:
         self._progress.say(f"the cluster of {self._kubeconfig} is yours, and left as it is")
 
-    def status(self) -> dict[str, str]:
+    def status(self) -> dict[str, onenode.Health]:
         return {"cluster": _answer(self._state, self._kubeconfig)}
 
     def kubeconfig(self) -> Path:
@@ -225,12 +225,12 @@ def kubectl(state: State) -> str:
     return found
 
 
-def _answer(state: State, kubeconfig: Path) -> str:
+def _answer(state: State, kubeconfig: Path) -> onenode.Health:
     try:
         commands.run([kubectl(state), "--kubeconfig", kubeconfig, "get", "--raw", "/readyz"], timeout=20)
     except ClusterError as error:
-        return f"does not answer: {error}"
-    return "answers"
+        return onenode.Health(False, f"does not answer: {error}")
+    return onenode.Health(True, "answers")
 
 
 def _made(state: State) -> str | None:

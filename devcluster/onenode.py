@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from . import api, cgroups, config, network, node, pki, processes
 from .addresses import Addresses
@@ -97,7 +98,12 @@ def standing(state: State) -> Parts:
     return parts
 
 
-def status(state: State) -> dict[str, str]:
+class Health(NamedTuple):
+    well: bool
+    text: str
+
+
+def status(state: State) -> dict[str, Health]:
     """Each part and whether it runs; empty when no cluster stands."""
     parts = recorded(state)
     if parts is None:
@@ -105,7 +111,8 @@ def status(state: State) -> dict[str, str]:
     report = {}
     for name in (*CONTROL_PLANE, "node", *NODE):
         identity = parts.table.get(name)
-        report[name] = f"runs as process {identity.pid}" if identity else f"does not run; log: {parts.log(name)}"
+        text = f"runs as process {identity.pid}" if identity else f"does not run; log: {parts.log(name)}"
+        report[name] = Health(identity is not None, text)
     return report
 
 

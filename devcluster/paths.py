@@ -108,6 +108,8 @@ def state_from_environment(environment: dict[str, str] | None = None) -> State:
             f"the state folder {root} has a path of more than {LONGEST_STATE_PATH} bytes, too long for the sockets "
             "that Kubernetes keeps in it: name a shorter one with DEVCLUSTER_STATE=/some/short/path"
         )
+    if root.is_relative_to("/run"):
+        raise ClusterError(f"the state folder {root} lies below /run, which the node has to itself: name another one")
     return State(root)
 
 
