@@ -1,10 +1,11 @@
 """Run the official commands, ``bfcl generate`` and ``bfcl evaluate``, over several categories in one process.
 
-    python official.py --url http://127.0.0.1:8000/v1/chat/completions --out DIR --native true --model M --limit 0 simple multiple …
+    python official.py --url http://127.0.0.1:8000/v1/chat/completions --out DIR --native true --model M simple multiple
 
-This calls the very functions behind the two commands, with the arguments that the commands give them, one
-category at a time: the package takes 10 s to import, and its ``--limit`` is applied after all categories are put
-together. Results are below ``DIR/result`` and ``DIR/score``, as the commands write them.
+This calls the very functions behind the two commands, with the arguments that the commands give them, one category
+at a time: the package takes 10 s to import, and its ``--limit`` is applied after all categories are put together.
+``{category}`` in the model's name is filled in. Results are below ``DIR/<category>/result`` and
+``DIR/<category>/score``, as the commands write them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ def main() -> None:
     parser.add_argument("--native", choices=["true", "false"], required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--limit", type=int, default=0)
+    parser.add_argument("--multi-turn-limit", type=int, default=0)
     parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("categories", nargs="+")
     arguments = parser.parse_args()
@@ -30,13 +32,14 @@ def main() -> None:
     from bfcl.eval_checker.eval_runner import main as evaluate
 
     model_args = f"base_url={arguments.url},native_calling={arguments.native}"
-    with open(os.devnull, "w") as quiet, contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+    with Path(os.devnull).open("w") as quiet, contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
         for category in arguments.categories:
             # A directory for each category: an evaluation reads every result below its directory.
             directory = arguments.out / category
+            model = arguments.model.format(category=category)
             generate(
                 SimpleNamespace(
-                    model=[arguments.model],
+                    model=[model],
                     model_mapping="oai",
                     model_args=model_args,
                     test_category=[category],
@@ -51,10 +54,10 @@ def main() -> None:
                     result_dir=str(directory),
                     allow_overwrite=False,
                     run_ids=False,
-                    limit=arguments.limit,
+                    limit=arguments.multi_turn_limit if category.startswith("multi_turn") else arguments.limit,
                 )
             )
-            evaluate([arguments.model], "oai", [category], False, str(directory), str(directory), model_args)
+            evaluate([model], "oai", [category], False, str(directory), str(directory), model_args)
 
 
 if __name__ == "__main__":
