@@ -5,20 +5,8 @@ The chart's role and the requests recorded in a real run are compared with this 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, TOKEN_REVIEWS, Resource
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """Verbs on one resource. `subresource` is empty for the object itself."""
-
-    resource: Resource
-    verbs: frozenset[str]
-    reason: str
-    subresource: str = ""
-
+from evaluation_operator.cluster.permissions import Permission
+from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, TOKEN_REVIEWS
 
 PERMISSIONS: tuple[Permission, ...] = (
     Permission(

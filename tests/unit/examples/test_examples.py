@@ -14,7 +14,7 @@ from evaluation_operator.resources.references import (
     target_problem,
 )
 from evaluation_operator.resources.target import EvaluationTargetSpec
-from tests.support.examples import EXAMPLES, Example, Expectation, examples
+from tests.support.examples import EXAMPLES, Example, examples
 
 ALL = examples()
 SPECS = {
@@ -65,22 +65,12 @@ def test_the_job_can_run_and_is_the_one_that_is_watched(example: Example) -> Non
 
 
 @pytest.mark.parametrize("example", ALL, ids=lambda example: example.name)
+def test_the_applied_files_exist(example: Example) -> None:
+    assert not [file for file in example.scenario.apply if not (example.folder / file).is_file()]
+
+
+@pytest.mark.parametrize("example", ALL, ids=lambda example: example.name)
 def test_no_example_pins_what_a_person_changes(example: Example) -> None:
     """GitOps would put `suspend` and `cancel` back as they stand in the file."""
     for body in objects(example):
         assert not {"suspend", "cancel"} & body["spec"].keys() if "spec" in body else True
-
-
-def test_an_expectation_without_a_score_means_that_there_is_none() -> None:
-    expected = Expectation(phase="error", reason="EndpointUnusable", within=1)
-    status: dict[str, Any] = {
-        "phase": "error",
-        "error_details": {"reason": "EndpointUnusable"},
-        "conditions": [{"type": "Ready", "status": "False", "reason": "EndpointUnusable"}],
-    }
-    assert expected.mismatch(status) is None
-    assert "score" in str(expected.mismatch(status | {"score": "1.0"}))
-    assert "results" in str(expected.mismatch(status | {"headline": {"task/a/b": "1.0"}}))
-    assert "error_details" in str(expected.mismatch(status | {"error_details": {"reason": "Other"}}))
-    assert "Ready" in str(expected.mismatch(status | {"conditions": []}))
-    assert "phase" in str(expected.mismatch({}))

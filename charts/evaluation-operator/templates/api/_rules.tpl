@@ -1,17 +1,18 @@
 {{/* What evaluation-api may do where jobs run. server/permissions.py is the catalogue; a test compares the two. */}}
 {{- define "evaluation.apiRules" -}}
-# Finds the job that a runner reports on.
+# Finds the job that a runner reports on (get), and a job by its identifier (list).
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs]
-  verbs: [get]
+  verbs: [get, list]
 # Writes progress, results and the artifact's address.
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs/status]
   verbs: [patch]
-# Follows a runner's pod to its Kubernetes Job, and that to its job: a pod reports on its own job only.
+# Follows a runner's token to its pod, and that to its Kubernetes Job ...
 - apiGroups: [""]
   resources: [pods]
   verbs: [get]
+# ... and that to its job: a pod reports on its own job only.
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get]

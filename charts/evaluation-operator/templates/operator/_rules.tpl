@@ -1,9 +1,13 @@
 {{/* What the operator may do where jobs run. controller/permissions.py is the catalogue; a test compares the two. */}}
 {{- define "evaluation.operatorRules" -}}
-# Watches jobs, targets and configs. It cannot write the spec of any of them.
+# Follows jobs, and looks at one again before it makes anything for it. It cannot write the spec of any.
 - apiGroups: [evaluation-operator.dev]
-  resources: [evaluationjobs, evaluationtargets, evaluationconfigs]
+  resources: [evaluationjobs]
   verbs: [get, list, watch]
+# Resolves the references of jobs.
+- apiGroups: [evaluation-operator.dev]
+  resources: [evaluationtargets, evaluationconfigs]
+  verbs: [list, watch]
 # Writes phase, conditions and error of a job.
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs/status]
@@ -19,7 +23,7 @@
 # Reads why a pod does not start, and the last message of one that ended.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 # Moves keys given in plain text into a Secret that the job owns. It cannot read any Secret.
 - apiGroups: [""]
   resources: [secrets]
@@ -28,18 +32,19 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [create]
-# Tells people what happened to a job.
+# Tells people what happened to a job (create, patch), and reads why the cluster refuses a pod (list).
 - apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [list, create, patch]
 {{- end -}}
 
 {{/* What it may do in its own namespace. */}}
 {{- define "evaluation.operatorLeaseRules" -}}
-# Only the holder of the lease acts. A create cannot be limited to a name.
+# The first replica makes the lease. A create cannot be limited to a name.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [create]
+# Only the holder of the lease acts; the others stand by.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [{{ include "evaluation.lease" . }}]
