@@ -48,11 +48,11 @@ if stalled.status == "True" then
   return health("Degraded", stalled.message or stalled.reason or "The job cannot go on")
 end
 if phase == "paused" then
-  return health("Suspended", "Paused by spec.suspend")
+  return health("Suspended", details.message or "Paused by spec.suspend")
 end
 
 local message = details.message or ("The job is " .. (phase or "waiting for the operator"))
 if phase == "active" and details.progress ~= nil then
-  message = message .. " (" .. details.progress .. " % of the samples)"
+  message = message .. " " .. details.progress .. " % of the samples are done."
 end
 return health("Progressing", message)
