@@ -139,13 +139,18 @@ def build(programs: Sequence[Program], cache: Path, progress: Progress) -> dict[
 
 def link_into(folder: Path, programs: Sequence[Program], files: Mapping[str, Path]) -> None:
     """Makes `folder` hold each program under each of its names, replacing what was there."""
-    folder.mkdir(parents=True, exist_ok=True)
     for program in programs:
         for name in program.names:
-            new = folder / f".{name}.new"
-            new.unlink(missing_ok=True)
-            new.symlink_to(files[program.name])
-            new.replace(folder / name)
+            link(folder, name, files[program.name])
+
+
+def link(folder: Path, name: str, file: Path) -> None:
+    """Makes `folder/name` lead to `file`, in one step: somebody may be starting it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = folder / f".{name}.new"
+    new.unlink(missing_ok=True)
+    new.symlink_to(file)
+    new.replace(folder / name)
 
 
 def _go_build(

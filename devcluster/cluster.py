@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from .errors import ClusterError
 from .paths import State, cache_from_environment
 from .progress import Progress
 
+RESTART_SECONDS = 120.0
 # What a user of any cluster needs beside it.
 CLIENT_TOOLS = (build.HELM, build.KUBECONFORM)
 
@@ -96,8 +98,7 @@ class InDocker:
         self._state, self._progress = state, progress
 
     def up(self) -> None:
-        wanted = [program for program in (build.KIND, build.KUBERNETES, *CLIENT_TOOLS) if not _machine_has(program)]
-        build_tools(self._state, wanted, self._progress)
+        find_or_build_tools(self._state, (build.KIND, build.KUBERNETES, *CLIENT_TOOLS), self._progress)
         self._kind().up(self._progress)
 
     def down(self, *, purge: bool) -> None:
@@ -125,10 +126,14 @@ class InDocker:
 
     def restart_node(self) -> None:
         self._kind().restart_node()
+        started = time.monotonic()
+        while not (health := _answer(self._state, self.kubeconfig())).well:
+            if time.monotonic() - started > RESTART_SECONDS:
+                raise ClusterError(f"the kind cluster {health.text}")
+            time.sleep(1)
 
     def _kind(self) -> kind.Kind:
-        built = self._state.bin / "kind"
-        return kind.Kind(kind.program(built if built.exists() else None), self._state)
+        return kind.Kind(kind.program(self._state.bin / "kind"), self._state)
 
 
 class Named:
@@ -141,8 +146,7 @@ class Named:
         self._kubeconfig = Path(kubeconfig or "~/.kube/config").expanduser()
 
     def up(self) -> None:
-        wanted = [program for program in (build.KUBERNETES, *CLIENT_TOOLS) if not _machine_has(program)]
-        build_tools(self._state, wanted, self._progress)
+        find_or_build_tools(self._state, (build.KUBERNETES, *CLIENT_TOOLS), self._progress)
         answer = _answer(self._state, self._kubeconfig)
         if not answer.well:
             raise ClusterError(f"the cluster of {self._kubeconfig} {answer.text}")
@@ -158,8 +162,8 @@ class Named:
 
     def load(self, archives: Sequence[Path]) -> None:
         raise ClusterError(
-            f"images cannot be put into the cluster of {self._kubeconfig} from here: push them to a registry "
-            "that it reads (`buildah push`), and give their names to Helm"
+            f"images cannot be put into the cluster of {self._kubeconfig} from here: name a registry that it reads "
+            "from, and that you may push to, as IMAGE_REGISTRY=registry.example/team, and run `make images` again"
         )
 
     def images(self) -> Sequence[str]:
@@ -207,6 +211,19 @@ def build_tools(state: State, programs: Sequence[build.Program], progress: Progr
         build.link_into(state.bin, programs, files)
 
 
+def find_or_build_tools(state: State, programs: Sequence[build.Program], progress: Progress) -> None:
+    """Puts the machine's own programs into the state's `bin`, whatever their version, and builds those it has not."""
+    missing = []
+    for program in programs:
+        name = "kubectl" if program == build.KUBERNETES else program.name
+        own = shutil.which(name)
+        if own is None or Path(own).is_relative_to(state.bin):
+            missing.append(program)
+        else:
+            build.link(state.bin, name, Path(own))
+    build_tools(state, missing, progress)
+
+
 @contextmanager
 def locked(state: State) -> Iterator[None]:
     """Keeps two commands from changing one cluster at the same time; the second waits."""
@@ -238,8 +255,3 @@ def _made(state: State) -> str | None:
         return str(json.loads(state.cluster_file.read_text())["kind"])
     except (FileNotFoundError, ValueError, KeyError):
         return None
-
-
-def _machine_has(program: build.Program) -> bool:
-    name = "kubectl" if program == build.KUBERNETES else program.name
-    return shutil.which(name) is not None

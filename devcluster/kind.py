@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,11 +69,9 @@ class Kind:
         return commands.run([self._program, *arguments])
 
 
-def program(built: Path | None) -> Path:
-    """The machine's own kind, else the built one."""
-    own = shutil.which("kind", path=os.environ.get("PATH"))
-    if own is not None:
-        return Path(own)
-    if built is None:
-        raise ClusterError("there is no kind on this machine, and none was built")
-    return built
+def program(found: Path) -> Path:
+    """kind, where `up` has put it, else the machine's own."""
+    own = shutil.which("kind")
+    if not found.exists() and own is None:
+        raise ClusterError("there is no kind on this machine: `python3 -m devcluster up` builds one")
+    return found if found.exists() else Path(str(own))

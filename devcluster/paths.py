@@ -96,17 +96,17 @@ class State:
 
 
 def state_from_environment(environment: dict[str, str] | None = None) -> State:
-    """`DEVCLUSTER_STATE`, else `.devcluster/` in the checkout.
+    """`EVALUATION_DEVCLUSTER`, else `.devcluster/` in the checkout.
 
     Raises ClusterError when the path is too long for the sockets below it.
     """
     environment = dict(os.environ) if environment is None else environment
-    named = environment.get("DEVCLUSTER_STATE")
+    named = environment.get("EVALUATION_DEVCLUSTER")
     root = Path(named).expanduser().absolute() if named else CHECKOUT / ".devcluster"
     if len(os.fsencode(root)) > LONGEST_STATE_PATH:
         raise ClusterError(
             f"the state folder {root} has a path of more than {LONGEST_STATE_PATH} bytes, too long for the sockets "
-            "that Kubernetes keeps in it: name a shorter one with DEVCLUSTER_STATE=/some/short/path"
+            "that Kubernetes keeps in it: name a shorter one with EVALUATION_DEVCLUSTER=/some/short/path"
         )
     if root.is_relative_to("/run"):
         raise ClusterError(f"the state folder {root} lies below /run, which the node has to itself: name another one")

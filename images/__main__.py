@@ -19,6 +19,9 @@ from devcluster.progress import Progress
 
 from . import base, engine, packages, plan
 
+# Where images go for a cluster of the user's, such as registry.example/team.
+REGISTRY_VARIABLE = "IMAGE_REGISTRY"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m images", description=__doc__)
@@ -44,6 +47,11 @@ def build_and_load(
     """Builds and loads what is not there yet; the reference of each image by its name."""
     cache = cache_from_environment()
     target = cluster.current(state, progress, os.environ)
+    # Into a cluster of the user's an image goes by a registry only.
+    registry = os.environ.get(REGISTRY_VARIABLE, "") if target.name == "named" else ""
+    if load and target.name == "named" and not registry:
+        # Says, before anything is built, what to do.
+        target.load([])
     builder = engine.choose(
         docker=target.name == "kind", named_base=os.environ.get(base.BASE_VARIABLE, ""), cache=cache, progress=progress
     )
@@ -54,7 +62,9 @@ def build_and_load(
         requirements = CHECKOUT / image.requirements
         key = plan.packages_key(requirements.read_bytes(), machine=platform.machine(), base=builder.base)
         files = plan.source_files(CHECKOUT, image.code)
-        reference = plan.reference(image.name, plan.image_key(image, files, packages=key, recipe=_recipe()))
+        reference = plan.reference(
+            image.name, plan.image_key(image, files, packages=key, recipe=_recipe()), registry or plan.PREFIX
+        )
         references[image.name] = reference
         if reference in loaded and save is None:
             progress.say(f"  {image.name}: unchanged")
@@ -64,8 +74,14 @@ def build_and_load(
             if not builder.has(below):
                 _build_packages(builder, below, packages.install(requirements, key, cache, progress), progress)
             _build(builder, image, reference, below, progress)
-        with progress.step(f"loading {image.name}" if store else f"saving {image.name}"):
-            _deliver(builder, reference, store=store, save=save and save / f"{image.name}.tar")
+        with progress.step(f"delivering {image.name}"):
+            if registry and load:
+                builder.push(reference)
+            elif store is not None:
+                _load(builder, reference, store)
+            if save is not None:
+                save.mkdir(parents=True, exist_ok=True)
+                builder.save(reference, save / f"{image.name}.tar", without=())
     state.images_file.write_text(plan.images_file({**_known(state), **references}))
     progress.say(f"  names: {state.images_file}")
     return references
@@ -92,15 +108,11 @@ def _build(builder: engine.Engine, image: plan.Image, reference: str, below: str
         builder.build("Containerfile", reference, Path(context), arguments={"PACKAGES": below}, target=image.name)
 
 
-def _deliver(builder: engine.Engine, reference: str, *, store: cluster.Cluster | None, save: Path | None) -> None:
-    if store is not None:
-        with tempfile.TemporaryDirectory(prefix="archive-") as folder:
-            archive = Path(folder) / "image.tar"
-            builder.save(reference, archive, without=store.blobs())
-            store.load([archive])
-    if save is not None:
-        save.parent.mkdir(parents=True, exist_ok=True)
-        builder.save(reference, save, without=())
+def _load(builder: engine.Engine, reference: str, store: cluster.Cluster) -> None:
+    with tempfile.TemporaryDirectory(prefix="archive-") as folder:
+        archive = Path(folder) / "image.tar"
+        builder.save(reference, archive, without=store.blobs())
+        store.load([archive])
 
 
 def _known(state: State) -> dict[str, str]:

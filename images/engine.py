@@ -38,6 +38,10 @@ class Engine(Protocol):
         """Writes an archive that containerd can import; blobs whose digest is in `without` may be left out."""
         ...
 
+    def push(self, reference: str) -> None:
+        """Uploads it to the registry in its name, with the credentials that `docker login` or `buildah login` left."""
+        ...
+
 
 class Docker:
     def __init__(self, base_image: str) -> None:
@@ -53,6 +57,9 @@ class Docker:
 
     def save(self, reference: str, archive: Path, *, without: Collection[str]) -> None:
         commands.run(["docker", "save", "--output", archive, reference])
+
+    def push(self, reference: str) -> None:
+        commands.run(["docker", "push", "--quiet", reference])
 
 
 class Buildah:
@@ -84,13 +91,19 @@ class Buildah:
         commands.run([*self._command, "push", "--quiet", "--disable-compression", reference, f"oci:{self._layout}:it"])
         write_archive(self._layout, reference, archive, without=without)
 
+    def push(self, reference: str) -> None:
+        commands.run([*self._command, "push", "--quiet", reference, f"docker://{reference}"])
+
     def _forget_others(self, reference: str) -> None:
         """Earlier builds of the same image: each holds a layer, and none is needed again."""
         repository = reference.rpartition(":")[0]
         listed = json.loads(commands.run([*self._command, "images", "--json"]) or "[]")
         names = [name for image in listed or [] for name in image.get("names") or []]
+        if repository == f"{PREFIX}/packages":
+            # Several images have packages of their own.
+            return
         for name in names:
-            if name.rpartition(":")[0] == repository and name != reference and "/packages:" not in name:
+            if name.rpartition(":")[0] == repository and name != reference:
                 commands.works([*self._command, "rmi", name])
 
 

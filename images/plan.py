@@ -65,9 +65,9 @@ def image_key(image: Image, files: Mapping[str, bytes], *, packages: str, recipe
     return digest(parts)
 
 
-def reference(name: str, key: str) -> str:
+def reference(name: str, key: str, prefix: str = PREFIX) -> str:
     """The image's name in the cluster. The tag is the content: an unchanged image is never built or loaded twice."""
-    return f"{PREFIX}/{name}:{key}"
+    return f"{prefix.rstrip('/')}/{name}:{key}"
 
 
 def images_file(references: Mapping[str, str]) -> str:

@@ -33,7 +33,7 @@ class Cluster:
         self.root = root
 
     def run(self, *arguments: str, check: bool = True) -> str:
-        environment = {**os.environ, "DEVCLUSTER_STATE": str(self.root), "EVALUATION_CLUSTER": "node"}
+        environment = {**os.environ, "EVALUATION_DEVCLUSTER": str(self.root), "EVALUATION_CLUSTER": "node"}
         done = subprocess.run(
             [sys.executable, "-m", "devcluster", *arguments],
             cwd=CHECKOUT,

@@ -83,17 +83,17 @@ def test_a_log_gets_whole_lines_with_the_verdict() -> None:
 
 
 def test_a_state_path_too_long_for_sockets_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ClusterError, match="DEVCLUSTER_STATE="):
-        state_from_environment({"DEVCLUSTER_STATE": "/" + "x" * 80})
+    with pytest.raises(ClusterError, match="EVALUATION_DEVCLUSTER="):
+        state_from_environment({"EVALUATION_DEVCLUSTER": "/" + "x" * 80})
 
 
 def test_a_state_below_run_is_refused() -> None:
     with pytest.raises(ClusterError, match="/run"):
-        state_from_environment({"DEVCLUSTER_STATE": "/run/cluster"})
+        state_from_environment({"EVALUATION_DEVCLUSTER": "/run/cluster"})
 
 
 def test_what_is_thrown_away_keeps_the_images_and_nothing_outside() -> None:
-    state = state_from_environment({"DEVCLUSTER_STATE": "/tmp/c"})
+    state = state_from_environment({"EVALUATION_DEVCLUSTER": "/tmp/c"})
     assert state.containerd_root not in state.throwaway()
     assert all(path.is_relative_to(state.root) and path != state.root for path in state.throwaway())
 
