@@ -113,7 +113,7 @@ class Operator:
         """Runs until asked to stop (0) or until a part ends by itself (1)."""
         await check_kinds(self.cluster)
         probes = Probes(self.metrics.registry, self.alive, self.ready)
-        self.port = await probes.start("", self.settings.port)
+        self.port = await probes.start(self.settings.port)
         log.info("started", extra={"port": self.port})
         # Before kopf: it cancels what is started after it as hung.
         parts = [

@@ -43,7 +43,7 @@ PERMISSIONS: Final[tuple[Permission, ...]] = (
     Permission(
         BATCH_JOBS,
         frozenset({"get", "list", "watch", "create", "patch", "delete"}),
-        "create: starts a job; patch: pauses it and sets its time to live; delete: cancels it; get: makes sure of an end",
+        "create: starts a job; patch: pauses it and sets its time to live; delete: cancels it; get: is sure of an end",
     ),
     Permission(PODS, frozenset({"list", "watch"}), "why a pod does not start, and the last message of one that ended"),
     Permission(SECRETS, frozenset({"create"}), "keys given in plain text move into a Secret that the job owns"),

@@ -1,0 +1,23 @@
+"""The operator is tested alone with an API server: an operator installed in a shared cluster would act on its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.control_plane import available, control_plane
+from tests.support.kubectl import kubeconfig
+
+
+@pytest.fixture(scope="session")
+def cluster_config() -> Iterator[Path]:
+    if available():
+        with control_plane() as path:
+            yield path
+        return
+    path = kubeconfig()
+    if path is None:
+        pytest.fail("no cluster: run `make cluster`, or name one without an installed operator in KUBECONFIG")
+    yield path
