@@ -20,6 +20,9 @@ QUIET: Final = 15.0
 RETRY: Final = 30.0
 """Seconds until a refused creation is tried again, and between looks at a start that does not get on."""
 
+RETRY_AT_LEAST: Final = 300.0
+"""Seconds between looks at a start that has not got on for long."""
+
 _STARTING: Final = frozenset({phases.CREATED, phases.PENDING, phases.RESUMING})
 
 
@@ -48,7 +51,12 @@ def created(o: Observed) -> Decision | None:
         secret_references=found.secret_references,
         suspended=o.job.run.queue_name is not None,
     )
-    return moves.go(o, phases.PENDING, actions=(create,), requeue_after=RETRY, facts=Facts(resolved=found.resolved))
+    facts = Facts(resolved=found.resolved)
+    if o.job.run.queue_name is None:
+        return moves.go(o, phases.PENDING, actions=(create,), requeue_after=RETRY, facts=facts)
+    # Said at once: the next look would find it in the queue, and write a second time.
+    reason, message = reasons.QUEUED, _in_queue(o)
+    return moves.go(o, phases.PENDING, reason, message, actions=(create,), requeue_after=RETRY, facts=facts)
 
 
 def removed(o: Observed) -> Decision | None:
@@ -71,8 +79,7 @@ def queued(o: Observed) -> Decision | None:
         return moves.stay(o, reasons.QUEUED, message, requeue_after=active_left(o))
     left = queue_left(o)
     if left > 0:
-        message = f"Job waits in {where}."
-        return moves.go(o, phases.PENDING, reasons.QUEUED, message, requeue_after=left)
+        return moves.go(o, phases.PENDING, reasons.QUEUED, _in_queue(o), requeue_after=left)
     if not o.live:
         return moves.ask(Ask.BATCH_JOB)
     message = f"The job was not admitted by {where} within {o.settings.queue_deadline_seconds} s."
@@ -108,7 +115,8 @@ def waiting(o: Observed) -> Decision | None:
         # The Kubernetes Job will say what comes of it: an end, or another pod.
         return moves.stay(o, requeue_after=min(left, RETRY))
     wanted = phase if phase in {phases.ACTIVE, phases.RESUMING} else phases.PENDING
-    requeue = min(left, RETRY)
+    # The longer it has taken, the rarer: ten thousand jobs that wait for nodes must not ask all the time.
+    requeue = min(left, max(RETRY, min(pending_for(o) / 2, RETRY_AT_LEAST)))
     if blocked is None:
         message = "" if starting else "Job waits for a new pod; the last one was lost."
         return moves.go(o, wanted, message=message, requeue_after=requeue)
@@ -144,6 +152,10 @@ def _too_late(o: Observed, blocked: Hindrance | None) -> Decision:
         return moves.ask(Ask.BATCH_JOB)
     why = f"{blocked.reason}: {_message(o, blocked)}" if blocked is not None else "No cause is visible."
     return moves.fail(o, reasons.PENDING_DEADLINE, f"{_waited(o)} {why}")
+
+
+def _in_queue(o: Observed) -> str:
+    return f"Job waits in queue {o.job.run.queue_name}."
 
 
 def _waited(o: Observed) -> str:

@@ -395,3 +395,27 @@ async def test_one_bad_object_does_not_stop_the_others() -> None:
     await replica.settle()
     assert (await story.status("good"))["phase"] == "pending"
     assert (await story.status("bad"))["phase"] == "error"
+
+
+async def test_a_queued_job_costs_two_writes_until_it_is_admitted() -> None:
+    story = Story()
+    replica = story.replica()
+    await story.apply(run={"queueName": "gpus"})
+    await replica.settle(until=3600)
+    status = await story.status()
+    assert (status["phase"], status["status_details"]["message"]) == ("pending", "Job waits in queue gpus.")
+    calls = Counter((call.verb, call.resource) for call in story.cluster.faults.writes)
+    assert calls["patch_status", EVALUATION_JOBS] == 1
+    assert calls["create", BATCH_JOBS] == 1
+
+
+async def test_a_start_that_does_not_get_on_is_looked_at_more_and_more_rarely() -> None:
+    story = Story()
+    replica = story.replica()
+    await story.apply()
+    await replica.settle(until=3500)
+    looks = [call for call in story.cluster.faults.calls if call.verb == "list" and call.resource == EVENTS]
+    assert 5 < len(looks) < 25
+    assert (await story.status())["phase"] == "pending"
+    await replica.settle(until=200)
+    assert (await story.status())["error_details"]["reason"] == "PendingDeadlineExceeded"
