@@ -27,6 +27,7 @@ check: venv ## Format, lint, types, import rules, generated files
 	cd operator && ../$(BIN)/lint-imports --config ../pyproject.toml
 	$(BIN)/python tools/generate_crds.py --check
 	$(BIN)/python tools/generate_reference.py --check
+	$(BIN)/python tools/generate_argocd_cm.py --check
 	$(BIN)/python tools/check_layout.py
 
 .PHONY: format
@@ -38,6 +39,10 @@ format: venv ## Format the code and mend what the linter can
 crds: venv ## Generate crds/*.yaml, the chart's copies and docs/fields.md from the models
 	$(BIN)/python tools/generate_crds.py
 	$(BIN)/python tools/generate_reference.py
+
+.PHONY: argocd
+argocd: venv ## Generate argocd/argocd-cm.yaml from the Lua scripts
+	$(BIN)/python tools/generate_argocd_cm.py
 
 .PHONY: lock
 lock: venv ## Renew the locked environments in requirements/
