@@ -6,6 +6,7 @@ finite time and stay there.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -134,6 +135,7 @@ class Life(RuleBasedStateMachine):
             self.cluster.change_spec(suspend=False)
             self.everybody_does_their_part()
             self.a_pod_is_made_and_starts()
+            self.everybody_does_their_part()
 
     @rule()
     def the_user_edits_the_description(self) -> None:
@@ -209,7 +211,8 @@ class Life(RuleBasedStateMachine):
         assert cluster.job["metadata"]["resourceVersion"] == version
 
 
-TestLife = Life.TestCase
+#: Longer than the stories take, so that a failure can be made small before it is shown.
+TestLife = pytest.mark.timeout(300)(Life.TestCase)
 TestLife.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=100, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
