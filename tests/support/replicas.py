@@ -149,6 +149,7 @@ class Replica:
                 self.queue.retry(key)
             finally:
                 self.queue.done(key)
+        self.clock.seconds = max(self.clock.seconds, end)
         await self.recorder.flush(1.0)
 
 
