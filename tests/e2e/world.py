@@ -30,8 +30,8 @@ class World:
         """kubectl in the namespace of the release."""
         return Kubectl(self.kubectl.config, NAMESPACE)
 
-    def endpoint(self, *arguments: str, name: str = "endpoint") -> str:
-        """Serve a demo endpoint that stays dead once it dies; returns its chat URL."""
+    def endpoint(self, *arguments: str, name: str = "endpoint", restart: str = "Never") -> str:
+        """Serve a demo endpoint, which stays dead once it dies unless ``restart`` is Always; returns its chat URL."""
         security = {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -42,7 +42,7 @@ class World:
             "kind": "Pod",
             "metadata": {"name": name, "labels": {"app": name}},
             "spec": {
-                "restartPolicy": "Never",
+                "restartPolicy": restart,
                 "automountServiceAccountToken": False,
                 "terminationGracePeriodSeconds": 1,
                 "securityContext": {
