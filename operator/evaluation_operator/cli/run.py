@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 import shlex
@@ -107,8 +106,7 @@ async def _run(options: RunOptions, pinned: PinnedJob, setup: Run, console: Cons
         failure = None
     finally:
         shown.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await shown
+        await asyncio.wait([shown])
         display.stop()
     if failure is not None:
         return _failed(console, failure)

@@ -4,7 +4,6 @@ termination message and the exit code."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -85,20 +84,20 @@ class _Pod:
 
     async def run(self) -> int:
         async with AsyncExitStack() as stack:
-            shown = asyncio.create_task(watch(self._progress, self._log_progress, every=LOG_INTERVAL))
-            stack.push_async_callback(_end, shown)
             reporter: Reporter | None = None
             if self._settings.api_url is not None:
                 reporter = await stack.enter_async_context(
                     Reporter(self._settings.api_url, self._settings.token, self._pinned, self._progress)
                 )
+            shown = asyncio.create_task(watch(self._progress, self._log_progress, every=LOG_INTERVAL))
             following = asyncio.create_task(reporter.follow()) if reporter is not None else None
             try:
                 summary, result = await self._execute()
             finally:
-                if following is not None:
-                    await _end(following)
-                self._log_progress()
+                for task in (shown, following):
+                    if task is not None:
+                        await _end(task)
+            self._log_progress()
             # The verdict is safe from here on, whatever becomes of the reports.
             _say(self._settings, summary)
             log.info(_verdict(summary), extra={"outcome": summary.outcome, "reason": summary.reason})
@@ -195,5 +194,5 @@ def _say(settings: PodSettings, summary: Summary) -> None:
 
 async def _end(task: asyncio.Task[None]) -> None:
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    # Not by awaiting the task itself: a signal that comes now must not be taken for the end of the task.
+    await asyncio.wait([task])

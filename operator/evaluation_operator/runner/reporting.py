@@ -30,7 +30,7 @@ from .termination import one_line
 log = logging.getLogger(__name__)
 SHORTEST_INTERVAL: Final = 2.0
 """Seconds between two progress reports: evaluation-api writes no faster for a job, even at every whole percent."""
-LONGEST_INTERVAL: Final = 10.0
+LONGEST_INTERVAL: Final = 5.0
 REPORT_TIMEOUT: Final = 10.0
 UPLOAD_TIMEOUT: Final = 600.0
 FINAL_STATUS: Final = frozenset({400, 401, 403, 404, 409, 410, 413, 422})

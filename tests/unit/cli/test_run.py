@@ -71,7 +71,7 @@ class Shell:
 
     async def run(self, *arguments: str) -> tuple[int | None, str, str]:
         process = await self.start(*arguments)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), 45)
         return process.returncode, out.decode(), err.decode()
 
 
@@ -113,7 +113,7 @@ async def test_ctrl_c_says_how_to_go_on_and_going_on_works(shell: Shell, endpoin
         assert process.returncode is None
         await asyncio.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = await asyncio.wait_for(process.communicate(), 5)
+    out, err = await asyncio.wait_for(process.communicate(), 15)
     assert process.returncode == outcomes.EXIT_INTERRUPTED
     assert "evaluation run job.yaml --output out" in err.decode()
     assert out == b""
@@ -161,7 +161,7 @@ async def test_a_terminal_gets_bars(shell: Shell, endpoint: FaultyEndpoint) -> N
     ours, theirs = pty.openpty()
     process = await shell.start("run", "job.yaml", stderr=theirs)
     os.close(theirs)
-    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    out, _ = await asyncio.wait_for(process.communicate(), 45)
     shown = os.read(ours, 1 << 20).decode()
     os.close(ours)
     assert process.returncode == 0
