@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.examples import Example, examples
+from tests.support.examples import examples
 from tests.support.kubectl import ROOT, Kubectl
 
 pytestmark = pytest.mark.apiserver
@@ -23,13 +23,23 @@ TESTDATA = ROOT / "argocd" / "resource_customizations" / "evaluation-operator.de
 CLIENT_SIDE: tuple[str, ...] = ()
 SERVER_SIDE = ("--server-side", "--field-manager=argocd-controller", "--force-conflicts")
 each_way = pytest.mark.parametrize("flags", [CLIENT_SIDE, SERVER_SIDE], ids=["client-side", "server-side"])
-each_example = pytest.mark.parametrize("example", examples(), ids=lambda example: example.name)
+
+Documents = list[dict[str, Any]]
 
 
-def files(example: Example) -> list[str]:
-    if example.scenario.kustomize:
-        return ["-k", str(example.folder)]
-    return [word for file in example.scenario.apply for word in ("-f", str(example.folder / file))]
+@pytest.fixture(scope="module")
+def manifests(kubectl: Kubectl) -> Documents:
+    """What all example folders apply."""
+    texts = []
+    for example in examples():
+        texts += [(example.folder / file).read_text() for file in example.scenario.apply]
+        if example.scenario.kustomize:
+            texts.append(kubectl("kustomize", str(example.folder)))
+    return [body for text in texts for body in yaml.safe_load_all(text)]
+
+
+def apply(kubectl: Kubectl, manifests: Documents, *flags: str) -> str:
+    return kubectl("apply", *flags, "-f", "-", stdin=yaml.safe_dump_all(manifests))
 
 
 def versions(kubectl: Kubectl) -> dict[str, tuple[str, int]]:
@@ -71,52 +81,50 @@ def settled(kubectl: Kubectl, act: Callable[[], object]) -> None:
 
 
 @each_way
-@each_example
 def test_applying_again_changes_nothing_and_there_is_no_drift(
-    kubectl: Kubectl, example: Example, flags: tuple[str, ...]
+    kubectl: Kubectl, manifests: Documents, flags: tuple[str, ...]
 ) -> None:
     kubectl("delete", OURS, "--all", "--wait=true")
-    kubectl("apply", *flags, *files(example))
-    write_status(kubectl, example.scenario.job, a_status("completed"))
-    settled(kubectl, lambda: kubectl("apply", *flags, *files(example)))
+    apply(kubectl, manifests, *flags)
+    for example in examples():
+        write_status(kubectl, example.scenario.job, a_status("completed"))
+    settled(kubectl, lambda: apply(kubectl, manifests, *flags))
     # Ends with an error when there is a difference; its output would be the message.
-    assert kubectl("diff", *flags, *files(example)) == ""
+    assert kubectl("diff", *flags, "-f", "-", stdin=yaml.safe_dump_all(manifests)) == ""
 
 
-@each_example
-def test_the_server_adds_nothing_inside_lists(kubectl: Kubectl, example: Example) -> None:
+def test_the_server_adds_nothing_inside_lists(kubectl: Kubectl, manifests: Documents) -> None:
     """Argo CD without server-side diff replaces a list as a whole: a default inside an item would be drift for ever."""
     kubectl("delete", OURS, "--all", "--wait=true")
-    kubectl("apply", *files(example))
+    apply(kubectl, manifests)
     live = {(body["kind"], body["metadata"]["name"]): body["spec"] for body in kubectl.find(OURS)}
-    texts = [(example.folder / file).read_text() for file in example.scenario.apply]
-    if example.scenario.kustomize:
-        texts = [kubectl("kustomize", str(example.folder))]
-    for body in (body for text in texts for body in yaml.safe_load_all(text)):
-        if "spec" in body:
-            assert _only_maps_grow(body["spec"], live[body["kind"], body["metadata"]["name"]])
+    checked = [body for body in manifests if "spec" in body]
+    assert len(checked) > len(examples())
+    for body in checked:
+        assert _only_maps_grow(body["spec"], live[body["kind"], body["metadata"]["name"]])
 
 
 @pytest.mark.parametrize("change", [{"suspend": True}, {"cancel": True}, {"description": "new"}])
 def test_what_a_person_changed_is_left_alone_when_git_does_not_name_it(
-    kubectl: Kubectl, change: dict[str, Any]
+    kubectl: Kubectl, manifests: Documents, change: dict[str, Any]
 ) -> None:
-    example = next(item for item in examples() if item.name.startswith("01-"))
+    job = manifests[:1]
+    name = job[0]["metadata"]["name"]
     kubectl("delete", OURS, "--all", "--wait=true")
-    kubectl("apply", *SERVER_SIDE, *files(example))
-    kubectl.patch(JOBS, example.scenario.job, {"spec": change})
-    settled(kubectl, lambda: kubectl("apply", *SERVER_SIDE, *files(example)))
-    assert kubectl.get(JOBS, example.scenario.job)["spec"].items() >= change.items()
+    apply(kubectl, job, *SERVER_SIDE)
+    kubectl.patch(JOBS, name, {"spec": change})
+    settled(kubectl, lambda: apply(kubectl, job, *SERVER_SIDE))
+    assert kubectl.get(JOBS, name)["spec"].items() >= change.items()
 
 
-def test_the_status_subresource_cannot_touch_what_git_holds(kubectl: Kubectl) -> None:
-    example = next(item for item in examples() if item.name.startswith("01-"))
+def test_the_status_subresource_cannot_touch_what_git_holds(kubectl: Kubectl, manifests: Documents) -> None:
+    name = manifests[0]["metadata"]["name"]
     kubectl("delete", OURS, "--all", "--wait=true")
-    kubectl("apply", *files(example))
-    before = kubectl.get(JOBS, example.scenario.job)
+    apply(kubectl, manifests[:1])
+    before = kubectl.get(JOBS, name)
     forged: dict[str, Any] = {"metadata": {"labels": {"a": "b"}}, "spec": {"suspend": True}, "status": {"score": "0.5"}}
-    kubectl("patch", JOBS, example.scenario.job, "--subresource=status", "--type=merge", "-p", json.dumps(forged))
-    after = kubectl.get(JOBS, example.scenario.job)
+    kubectl("patch", JOBS, name, "--subresource=status", "--type=merge", "-p", json.dumps(forged))
+    after = kubectl.get(JOBS, name)
     assert after["spec"] == before["spec"]
     assert after["metadata"]["generation"] == before["metadata"]["generation"]
     assert "labels" not in after["metadata"]

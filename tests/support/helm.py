@@ -1,5 +1,6 @@
 """The chart as Helm renders it."""
 
+import functools
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ class HelmError(Exception):
     """Helm refused; the text is what it printed."""
 
 
+@functools.cache
 def template(*words: str, values: Path | None = None, release: str = RELEASE) -> str:
     """Return what Helm renders. Raises HelmError; also when there is no helm, because then nothing is checked."""
     command = [tool("helm"), "template", release, str(CHART), f"--namespace={NAMESPACE}"]
