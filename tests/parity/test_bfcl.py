@@ -23,9 +23,8 @@ import pytest
 from demo_endpoint.dataset import CATEGORIES
 from demo_endpoint.settings import Settings
 from evaluation_operator.runner.engines.bfcl.scoring import LONGEST_ERROR
-
-from .ours import evaluate
-from .server import Recorder, serving
+from tests.parity.ours import evaluate
+from tests.parity.server import Recorder, serving
 
 FULL = os.environ.get("BFCL_PARITY") == "full"
 SINGLE_TURN_LIMIT = 0 if FULL else 60

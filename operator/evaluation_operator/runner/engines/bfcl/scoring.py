@@ -58,10 +58,15 @@ def _calls(question: Question, result: Any, native: bool) -> Verdict:
         text = f"Invalid syntax. Failed to decode AST. {error}"
         return Verdict(False, "ast_decoder:decoder_failed", [text])
     if not is_function_calling_format_output(calls):
-        text = "Did not output in the specified format."
+        text = (
+            "Did not output in the specified format. Note: the model_result is wrapped in a string to ensure json "
+            "serializability."
+        )
         return Verdict(False, "ast_decoder:decoder_wrong_output_format", [text])
     functions = question.entry()["function"]
-    checked = ast_checker(functions, calls, question.ground_truth(), language, question.category, name_of(native))
+    checked = _checked(
+        ast_checker, functions, calls, question.ground_truth(), language, question.category, name_of(native)
+    )
     if checked["valid"]:
         return Verdict(True)
     return _wrong(checked["error_type"], checked["error"])
