@@ -28,6 +28,7 @@ check: venv ## Format, lint, types, import rules, generated files
 	$(BIN)/python tools/generate_crds.py --check
 	$(BIN)/python tools/generate_reference.py --check
 	$(BIN)/python tools/generate_argocd_cm.py --check
+	$(BIN)/python tools/generate_layout.py --check
 	$(BIN)/python tools/check_layout.py
 
 .PHONY: format
@@ -43,6 +44,10 @@ crds: venv ## Generate crds/*.yaml, the chart's copies and docs/fields.md from t
 .PHONY: argocd
 argocd: venv ## Generate argocd/argocd-cm.yaml from the Lua scripts
 	$(BIN)/python tools/generate_argocd_cm.py
+
+.PHONY: layout
+layout: venv ## Write the tables of files in docs/architecture.md from the modules' docstrings
+	$(BIN)/python tools/generate_layout.py
 
 .PHONY: lock
 lock: venv ## Renew the locked environments in requirements/
