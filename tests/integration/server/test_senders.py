@@ -190,10 +190,13 @@ async def test_the_whole_way_with_the_permissions_of_the_catalogue(api: Api, kub
     status = kubectl.get("evaluationjob", "whole")["status"]
     assert status["results"] == results
     assert status["artifacts"] == uploaded.json()
-    assert status["status_details"] == {"progress": 100, "samples_processed": 10, "task_status": {"task1": "completed"}}
+    details = status["status_details"]
+    assert (details["progress"], details["samples_processed"]) == (100, 10)
+    assert details["task_status"] == {"task1": "completed"}
     downloaded = await api.client.get(status["artifacts"]["url"])
     assert (downloaded.status_code, downloaded.content) == (200, data)
-    assert {request.code for request in api.requests} <= {200, 201}
+    # 409: an operator that is installed in this cluster writes its own fields of the same status meanwhile.
+    assert {request.code for request in api.requests} <= {200, 201, 409}
     asked = {(each.verb, each.group, each.resource, each.subresource) for each in api.requests if each.resource}
     allowed = {
         (verb, each.resource.group, each.resource.plural, each.subresource)
