@@ -28,7 +28,7 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version | replace "+" "_" }
 {{- end }}
 {{- end -}}
 
-{{/* metadata.name, labels and annotations: (list $ "<component>" [extra annotations]) */}}
+{{/* metadata.name, labels and annotations: (list $ "<component>" [extra annotations [extra labels]]) */}}
 {{- define "evaluation.metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ include "evaluation.name" . }}
@@ -39,6 +39,11 @@ name: {{ include "evaluation.name" . }}
 {{- $root := index . 0 -}}
 labels:
   {{- include "evaluation.labels" . | nindent 2 }}
+{{- if gt (len .) 3 }}
+{{- with index . 3 }}
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 {{- $extra := dict -}}
 {{- if gt (len .) 2 }}{{ $extra = index . 2 | default dict }}{{ end -}}
 {{- with merge (dict) $extra $root.Values.commonAnnotations }}

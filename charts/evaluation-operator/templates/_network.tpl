@@ -15,7 +15,7 @@
     {{- end }}
 {{- end -}}
 
-{{/* Peers that may read metrics; every pod of the cluster when none are named. */}}
+{{/* Peers that may read the operator's metrics; every pod of the cluster when none are named. */}}
 {{- define "evaluation.metricsPeers" -}}
 {{- .Values.networkPolicy.metrics.from | default (list (dict "namespaceSelector" dict)) | toYaml -}}
 {{- end -}}

@@ -142,6 +142,16 @@ def test_the_policies_name_the_labels_that_runner_pods_carry() -> None:
     assert runner in [peer["podSelector"].get("matchLabels") for peer in rule["from"]]
 
 
+@pytest.mark.parametrize("annotations", ["", ",commonAnnotations.owner=platform"])
+def test_the_service_monitors_find_the_services(annotations: str) -> None:
+    rendered = template(f"--set=serviceMonitor.enabled=true,serviceMonitor.labels.release=prometheus{annotations}")
+    for name in ("evaluation-operator", "evaluation-api"):
+        monitor, service = find(rendered, "ServiceMonitor", name), find(rendered, "Service", name)
+        assert monitor["metadata"]["labels"]["release"] == "prometheus"
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert monitor["spec"]["endpoints"][0]["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
 def test_the_chart_holds_the_generated_crds_and_keeps_them() -> None:
     rendered = {
         body["metadata"]["name"]: body for body in objects(template()) if body["kind"] == "CustomResourceDefinition"
