@@ -46,16 +46,16 @@ class Index:
         if not candidates:
             return None
         native = bool(body.get("tools")) or not _system(messages).startswith("You are an expert in composing")
-        users, step = _user_turns(candidates[0], messages)
-        candidates = [c for c in candidates if _follows(c, users)]
+        places = {c.id: place for c in candidates if (place := _place(c, spoken)) is not None}
+        candidates = [c for c in candidates if c.id in places]
         if len(candidates) > 1:
-            candidates = _offering(candidates, body, messages, len(users) - 1)
+            candidates = _offering(candidates, body, messages, places[candidates[0].id][0])
         if not candidates:
             return None
         asked = str(body.get("model", "")).removeprefix(MODEL_PREFIX)
         if asked in CATEGORIES:
             candidates = [c for c in candidates if c.category == asked] or candidates
-        return Question(candidates[0], native, len(users) - 1, step)
+        return Question(candidates[0], native, *places[candidates[0].id])
 
 
 def _spoken(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -71,31 +71,25 @@ def _text(message: dict[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _user_turns(sample: Sample, messages: list[dict[str, Any]]) -> tuple[list[str], int]:
-    """What the user said in each turn, and how many answers came after the last of it."""
+def _place(sample: Sample, spoken: list[dict[str, Any]]) -> tuple[int, int] | None:
+    """The turn and the step that a conversation of this sample has come to; None when it is another's."""
+    # A single-turn question may hold a short conversation. The first message is known to be the same.
     opening = len(_spoken(sample.turns[0]))
-    users: list[str] = []
-    step = 0
-    for number, message in enumerate(_spoken(messages)):
-        if number < opening:
-            users[:] = [_text(message)]  # A single-turn question may hold a short conversation; its last line counts.
-        elif message.get("role") == "user" and not _text(message).startswith(_RESULTS):
-            users.append(_text(message))
-            step = 0
-        elif message.get("role") == "assistant":
+    if len(spoken) < opening or _text(spoken[opening - 1]) != _text(_spoken(sample.turns[0])[-1]):
+        return None
+    turn = step = 0
+    for message in spoken[opening:]:
+        if message.get("role") == "assistant":
             step += 1
-    return users, step
+        elif message.get("role") == "user" and not _text(message).startswith(_RESULTS):
+            turn, step = turn + 1, 0
+            if turn >= len(sample.turns) or not _asks(message, sample.turns[turn]):
+                return None
+    return turn, step
 
 
-def _follows(sample: Sample, users: list[str]) -> bool:
-    if len(users) > len(sample.turns):
-        return False
-    for said, turn in zip(users, sample.turns, strict=False):
-        if turn and said != _text(_spoken(turn)[-1]):
-            return False
-        if not turn and not said.endswith(UPDATED):
-            return False
-    return True
+def _asks(message: dict[str, Any], turn: list[dict[str, Any]]) -> bool:
+    return _text(message) == _text(_spoken(turn)[-1]) if turn else _text(message).endswith(UPDATED)
 
 
 def _offering(

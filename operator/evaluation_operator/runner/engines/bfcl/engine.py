@@ -103,7 +103,6 @@ class BfclEngine(Engine):
                     None if found.valid else {"error_type": found.error_type, "error": found.error},
                 )
             )
-        self._worker.close()
         accuracies = {category: (sum(each) / len(each), len(each)) for category, each in right.items()}
         combined = aggregates(accuracies)
         return TaskScore(scores, {METRIC: combined} if combined else {})
