@@ -71,7 +71,8 @@ test-integration: venv cluster ## Tests against a real kube-apiserver
 
 .PHONY: test-e2e
 test-e2e: venv cluster images ## Real pods: every example, faults and restarts
-	$(BIN)/pytest -q tests/e2e
+	$(BIN)/pytest -q tests/e2e -m "not disruptive" -n 4
+	$(BIN)/pytest -q tests/e2e -m disruptive
 
 .PHONY: demo
 demo: venv cluster images ## From nothing to a score: cluster, chart, a BFCL job, progress, result

@@ -1,4 +1,7 @@
-"""From a cluster to a score: install the chart, apply the API page's job, watch it, print its scores."""
+"""From a cluster to a score: install the chart, apply the API page's job, watch it, print its scores.
+
+``--record`` writes what was shown to ``docs/demo.svg``.
+"""
 
 import json
 import subprocess
@@ -16,7 +19,9 @@ EXAMPLE = ROOT / "examples" / "01-api-page-job" / "job.yaml"
 KIND = "evaluationjobs.evaluation-operator.dev"
 DEADLINE = 300
 TERMINAL = ("completed", "error", "cancelled")
-console = Console(highlight=False)
+RECORDING = ROOT / "docs" / "demo.svg"
+record = "--record" in sys.argv[1:]
+console = Console(highlight=False, record=record, force_terminal=False if record else None, width=100 if record else None)
 
 
 def run(config: Path, *words: str, check: bool = True) -> str:
@@ -86,6 +91,8 @@ def main() -> int:
     except InstallError as error:
         console.print(f"[red]{error}[/red]")
         return 1
+    if record:
+        console.save_svg(str(RECORDING), title="make demo")
     if status["phase"] != "completed":
         console.print(f"[red]{status.get('error_details', {}).get('message', status['phase'])}[/red]")
         return 1

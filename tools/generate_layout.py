@@ -1,4 +1,4 @@
-"""Write the tables of files in ``docs/architecture.md`` from the modules' docstrings; ``--check`` says if they agree."""
+"""Write the tables of files in ``docs/architecture.md`` from the docstrings; ``--check`` says if they agree."""
 
 import argparse
 import ast

@@ -1,12 +1,13 @@
 """End-to-end tests: the chart is installed once, each test has a namespace and endpoints of its own."""
 
+import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.world import World
-from tests.support.kubectl import fresh_namespace, kubeconfig
+from tests.support.kubectl import STATE, fresh_namespace, kubeconfig
 from tools.install import install
 
 
@@ -22,7 +23,9 @@ def cluster_config() -> Path:
 def release(cluster_config: Path) -> Path:
     """The kubeconfig of a cluster in which this checkout's chart and images are installed."""
     absent = {"runner.images.absent.reference": "registry.invalid/none:1", "runner.images.absent.types": "{absent}"}
-    install(cluster_config, {"demoEndpoint.enabled": "true", **absent})
+    with (STATE / "install.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test workers: Helm refuses two operations at once
+        install(cluster_config, {"demoEndpoint.enabled": "true", **absent})
     return cluster_config
 
 

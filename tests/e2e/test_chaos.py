@@ -11,7 +11,7 @@ from tests.e2e import node
 from tests.e2e.world import JOBS, World, condition
 from tests.support.kubectl import CommandError, eventually
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.disruptive, pytest.mark.timeout(400)]
 
 WORK = {"limit_samples": 40, "parallelism": 2}
 """With 500 ms an answer: about 10 s of work."""

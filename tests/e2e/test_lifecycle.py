@@ -69,7 +69,7 @@ def test_the_kubernetes_job_goes_after_its_time_and_the_record_stays(world: Worl
     assert status["score"]
 
 
-@pytest.mark.parametrize("operator_away", [False, True])
+@pytest.mark.parametrize("operator_away", [False, pytest.param(True, marks=pytest.mark.disruptive)])
 def test_deleting_a_running_job_leaves_nothing(world: World, operator_away: bool) -> None:
     world.apply("bye", slow(world), params=SLOW, endpoint={"api_key": "inline-key-value"})
     world.until("bye", "active")
@@ -100,6 +100,7 @@ def test_inline_keys_never_show(world: World) -> None:
     assert "inline-key-value" not in str(world.status("keyed"))
 
 
+@pytest.mark.disruptive
 def test_upgrading_with_a_job_in_flight_loses_nothing(world: World) -> None:
     world.apply("flight", slow(world), params=SLOW)
     world.until("flight", "active")
