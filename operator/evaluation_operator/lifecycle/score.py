@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -15,7 +15,8 @@ from evaluation_operator.resources.results import EvaluationResult, headline
 MAX_HEADLINE_BYTES: Final = 16 * 1024
 """Of all keys and values together; what does not fit is left out of the headline, never out of the results."""
 _MAX_KEY_BYTES: Final = 512
-_SHOWN_TASKS: Final = 3
+_MAX_LABEL_BYTES: Final = 64
+_SHOWN: Final = 3
 
 
 def scores(results: object, summary: Summary | None) -> dict[str, float]:
@@ -51,21 +52,28 @@ def render_headline(values: Mapping[str, float]) -> dict[str, str]:
 
 
 def render_score(values: Mapping[str, float]) -> str | None:
-    """Return the score in short: the number when there is one task, else `task1 0.95, task2 0.8`; None without one.
+    """Return the score in short; None without one. A single score is its number. Of several, the first ones are shown
+    with what they belong to, as `task1 0.95, task2 0.8` or `java 0.9, simple 0.95, sql 0.7 +4`: none is picked to
+    stand for the others, as that would be a verdict which the benchmark did not give.
 
-    A task's score is the first of its scores in alphabetical order of `metric/score`: the API server does not keep the
-    order of keys, so no other order would be the same for everybody.
+    The order is alphabetical: the API server does not keep the order of keys, so no other is the same for everybody.
     """
-    firsts: dict[str, float] = {}
-    for name in sorted(values):
-        firsts.setdefault(name.rsplit("/", 2)[0], values[name])
-    if not firsts:
-        return None
-    if len(firsts) == 1:
-        return number(next(iter(firsts.values())))
-    shown = [f"{cut(task, 64)} {number(value)}" for task, value in list(firsts.items())[:_SHOWN_TASKS]]
-    more = f" +{len(firsts) - _SHOWN_TASKS}" if len(firsts) > _SHOWN_TASKS else ""
+    if len(values) <= 1:
+        return next((number(value) for value in values.values()), None)
+    names = _labels(sorted(values))
+    shown = [f"{cut(label, _MAX_LABEL_BYTES)} {number(values[name])}" for name, label in list(names.items())[:_SHOWN]]
+    more = f" +{len(names) - _SHOWN}" if len(names) > _SHOWN else ""
     return ", ".join(shown) + more
+
+
+def _labels(names: Sequence[str]) -> dict[str, str]:
+    """From `task/metric/score` to as little of it as tells the scores apart."""
+    parts = {name: name.rsplit("/", 2) for name in names}
+    for picked in ((-1,), (0,), (0, -1)):
+        labels = {name: "/".join(dict.fromkeys(split[index] for index in picked)) for name, split in parts.items()}
+        if len(set(labels.values())) == len(names):
+            return labels
+    return dict(zip(names, names, strict=True))
 
 
 def number(value: float) -> str:

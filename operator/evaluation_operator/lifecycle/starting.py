@@ -20,7 +20,7 @@ QUIET: Final = 15.0
 RETRY: Final = 30.0
 """Seconds until a refused creation is tried again, and between looks at a start that does not get on."""
 
-RETRY_AT_LEAST: Final = 300.0
+RETRY_AT_MOST: Final = 300.0
 """Seconds between looks at a start that has not got on for long."""
 
 _STARTING: Final = frozenset({phases.CREATED, phases.PENDING, phases.RESUMING})
@@ -116,7 +116,7 @@ def waiting(o: Observed) -> Decision | None:
         return moves.stay(o, requeue_after=min(left, RETRY))
     wanted = phase if phase in {phases.ACTIVE, phases.RESUMING} else phases.PENDING
     # The longer it has taken, the rarer: ten thousand jobs that wait for nodes must not ask all the time.
-    requeue = min(left, max(RETRY, min(pending_for(o) / 2, RETRY_AT_LEAST)))
+    requeue = min(left, max(RETRY, min(pending_for(o) / 2, RETRY_AT_MOST)))
     if blocked is None:
         message = "" if starting else "Job waits for a new pod; the last one was lost."
         return moves.go(o, wanted, message=message, requeue_after=requeue)

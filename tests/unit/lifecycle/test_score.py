@@ -38,9 +38,13 @@ def test_numbers_are_for_reading(value: float, text: str) -> None:
     [
         ({}, None),
         ({"task1/accuracy/accuracy": 0.95}, "0.95"),
-        ({"t/b/x": 0.5, "t/a/y": 0.25}, "0.25"),
+        ({"t/b/x": 0.5, "t/a/y": 0.25}, "y 0.25, x 0.5"),
         ({"a/m/s": 0.5, "b/m/s": 1.0}, "a 0.5, b 1.0"),
+        ({"a/m/s": 0.5, "a/m/r": 0.25, "b/m/s": 1.0}, "a/r 0.25, a/s 0.5, b/s 1.0"),
+        ({"a/m/s": 0.5, "a/n/s": 0.25}, "a/m/s 0.5, a/n/s 0.25"),
         ({f"{name}/m/s": 0.5 for name in "abcde"}, "a 0.5, b 0.5, c 0.5 +2"),
+        ({"ast/bfcl/simple": 0.5, "ast/bfcl/java": 1.0}, "java 1.0, simple 0.5"),
+        ({"simple/bfcl/simple": 0.5, "java/bfcl/java": 1.0}, "java 1.0, simple 0.5"),
         ({"with/slash/m/s": 0.5}, "0.5"),
     ],
 )
