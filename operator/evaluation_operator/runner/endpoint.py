@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
-from types import SimpleNamespace, TracebackType
+from types import TracebackType
 from typing import Any, Self
 from urllib.request import getproxies, proxy_bypass
 
@@ -39,8 +39,9 @@ _SUFFIXES = {
     "/completions": EndpointKind.COMPLETIONS,
     "/embeddings": EndpointKind.EMBEDDINGS,
 }
-_REUSED = "reused"
-"""Key in a request's trace context: it went over a connection that was already there."""
+STALE_WITHIN = 1.0
+"""Seconds within which a kept connection shows that the server had closed it."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _READ_HEADERS = ("retry-after", "content-type", "location")
 
 
@@ -93,10 +94,7 @@ class HttpClient:
         self._channels: dict[tuple[str, str, str | None, CallLimits], Channel] = {}
 
     async def __aenter__(self) -> Self:
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_reuseconn.append(_note_reuse)
         self._session = aiohttp.ClientSession(
-            trace_configs=[trace],
             # No limit: the workers are the limit, and a second one here would only add a queue.
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30, keepalive_timeout=30),
             auto_decompress=True,
@@ -140,16 +138,6 @@ class HttpClient:
         return channel
 
 
-async def _note_reuse(
-    _session: aiohttp.ClientSession, context: SimpleNamespace, _params: aiohttp.TraceConnectionReuseconnParams
-) -> None:
-    context.trace_request_ctx[_REUSED] = True
-
-
-class _Stale(Exception):
-    """A kept connection turned out to be closed before anything of the answer came."""
-
-
 class Channel:
     """Calls to one endpoint with one key and one set of limits. Implements the ``Endpoint`` of the engine
     seam.
@@ -180,6 +168,7 @@ class Channel:
                 )
             self._headers["Authorization"] = f"Bearer {key}"
         self._not_before = 0.0
+        self._reached = False
         # Looked up here and not by aiohttp's trust_env, which would read the environment at every request.
         self._proxy = None if proxy_bypass(self._url.host or "") else getproxies().get(self._url.scheme)
 
@@ -193,16 +182,16 @@ class Channel:
 
     async def call(self, body: Mapping[str, Any]) -> Response:
         """Send one request, again as long as ``Patience`` allows. Raises ``EndpointError``."""
-        payload = json.dumps({"model": self._model_id, **body}, ensure_ascii=False, allow_nan=False).encode()
+        payload = _ENCODER.encode({"model": self._model_id, **body}).encode()
         patience = Patience(self._limits.max_retries, self._limits.request_timeout, self._client.uniform)
         attempts = 0
-        stale_allowed = True
+        stale = False
         while True:
             await self._wait_out_rate_limit()
             attempts += 1
             started = perf_counter()
             try:
-                status, headers, raw = await self._send(payload, stale_allowed=stale_allowed)
+                status, headers, raw = await self._send(payload)
                 parsed, usage = check(
                     self._kind,
                     status,
@@ -211,11 +200,10 @@ class Channel:
                     where=self.where,
                     now=datetime.now(UTC),
                 )
-            except _Stale:
-                # Servers close idle connections whenever they like. Once a call that is no failure of the endpoint.
-                stale_allowed = False
-                continue
             except EndpointError as error:
+                if self._may_be_stale(error, perf_counter() - started) and not stale:
+                    stale = True
+                    continue
                 delay = patience.next_delay(error)
                 if delay is None:
                     raise self._final(error, attempts) from error.__cause__
@@ -223,8 +211,19 @@ class Channel:
                     # What one request is told holds for all: spares the others their own refusal.
                     self._not_before = max(self._not_before, perf_counter() + delay)
             else:
+                self._reached = True
                 return Response(parsed, usage, perf_counter() - started, attempts)
             await asyncio.sleep(delay)
+
+    def _may_be_stale(self, error: EndpointError, seconds: float) -> bool:
+        """Say whether a cut looks like a kept connection that the server had closed while nobody used it.
+
+        Servers do that whenever they like, and it says nothing of the endpoint: such a request is sent again once
+        without using up a retry. (aiohttp's tracing would tell for certain, for a tenth of the cost of every
+        request.)
+        """
+        disconnected = isinstance(error.__cause__, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError)
+        return disconnected and self._reached and error.kind is ErrorKind.CUT and seconds < STALE_WITHIN
 
     async def _wait_out_rate_limit(self) -> None:
         # A loop, because another request may be told to wait longer while this one sleeps.
@@ -237,12 +236,8 @@ class Channel:
             message += f" (sent {attempts} times)"
         return EndpointError(error.kind, message, status=error.status, retry_after=error.retry_after, attempts=attempts)
 
-    async def _send(self, payload: bytes, *, stale_allowed: bool) -> tuple[int, dict[str, str], bytes]:
-        """Send once. Returns the status, the few headers that matter and the whole body.
-
-        Raises ``EndpointError``, or ``_Stale`` where that is allowed.
-        """
-        context: dict[str, bool] = {}
+    async def _send(self, payload: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Send once. Returns the status, the few headers that matter and the whole body."""
         try:
             async with self._client.session.post(
                 self._url,
@@ -251,7 +246,6 @@ class Channel:
                 timeout=self._timeout,
                 proxy=self._proxy,
                 allow_redirects=False,
-                trace_request_ctx=context,
             ) as response:
                 raw = await self._read(response)
                 found = response.headers
@@ -264,8 +258,6 @@ class Channel:
         except (aiohttp.ClientConnectorError, aiohttp.ClientConnectorDNSError, ssl.SSLError) as error:
             raise EndpointError(ErrorKind.CONNECT, f"{self.where}: no connection: {error}") from error
         except (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError, OSError) as error:
-            if stale_allowed and _REUSED in context and not isinstance(error, aiohttp.ClientPayloadError):
-                raise _Stale from error
             raise EndpointError(
                 ErrorKind.CUT, f"{self.where}: the connection was cut: {error or type(error).__name__}"
             ) from error

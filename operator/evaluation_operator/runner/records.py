@@ -25,6 +25,7 @@ from .metering import Meter
 VERSION: Final = 1
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes of a record at most. A longer answer is refused when written, a longer line dropped when read."""
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 class RecordError(ValueError):
@@ -133,7 +134,7 @@ class Records:
 
     def _append(self, record: dict[str, JSON]) -> int:
         try:
-            line = json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+            line = _ENCODER.encode(record).encode() + b"\n"
         except (TypeError, ValueError, RecursionError) as error:
             # UnicodeEncodeError (a lone surrogate) is a ValueError as well.
             raise RecordError(f"the answer is not JSON: {error}") from error

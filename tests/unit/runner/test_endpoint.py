@@ -382,6 +382,26 @@ async def test_a_kept_connection_that_the_server_closed_does_not_cost_the_sample
     assert response.attempts == 2
 
 
+async def test_a_cut_after_a_while_is_the_endpoints_own(
+    endpoint: FaultyEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation_operator.runner.endpoint.STALE_WITHIN", 0.01)
+
+    async def slow_cut(request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
+        if number == 1:
+            return echo(body)
+        await asyncio.sleep(0.05)
+        return await cut(request)
+
+    endpoint.fault = slow_cut
+    async with HttpClient(Secrets(), CallLimits(2, 0)) as client:
+        channel = client.open(APIEndpoint(url=endpoint.url, model_id="m"))
+        await channel.call(ECHO)
+        with pytest.raises(EndpointError):
+            await channel.call(ECHO)
+    assert len(endpoint.bodies) == 2
+
+
 async def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 
