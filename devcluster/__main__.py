@@ -11,11 +11,12 @@ from pathlib import Path
 from . import build, cluster, onenode
 from .errors import ClusterError
 from .paths import State, state_from_environment
-from .progress import Progress
+from .progress import Progress, end_in_order
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
+    end_in_order()
     progress = Progress()
     try:
         state = state_from_environment()

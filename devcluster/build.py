@@ -170,7 +170,9 @@ def _go_build(
         total = step.detail.split()[0]
     # The output folder lies on the same file system as the cache, so that a finished file is moved there in
     # one step.
-    output = next(iter(files.values())).parent.parent / f".building-{os.getpid()}"
+    output = next(iter(files.values())).parent.parent / ".building"
+    # We hold the lock: one that is there was left by a run that was killed.
+    shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
     command = ["nice", str(go), "build", "-v", "-trimpath", "-o", f"{output}/"]
     for program in programs:

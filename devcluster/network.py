@@ -8,7 +8,6 @@ removes with it, and two firewall rules that are removed by name.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import commands
@@ -17,6 +16,8 @@ from .errors import ClusterError
 from .progress import Progress
 
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+# Exists while forwarding is on because of the first cluster on this machine; like forwarding, gone after a reboot.
+FORWARDING_NOTE = Path("/run/devcluster-turned-forwarding-on")
 NAMESPACES = Path("/run/netns")
 
 
@@ -39,7 +40,11 @@ def claim(owner: Path) -> Addresses:
         except ClusterError as error:
             refused = error
             continue
-        _link(addresses, owner)
+        try:
+            _link(addresses, owner)
+        except BaseException:
+            release(addresses, owner)
+            raise
         return addresses
     raise refused or ClusterError("no network namespace could be made")
 
@@ -49,10 +54,9 @@ def owned_by(addresses: Addresses, owner: Path) -> bool:
     return (NAMESPACES / addresses.name).exists() and _owner(addresses) == str(owner)
 
 
-def removable_by(addresses: Addresses, owner: Path) -> bool:
-    """Whether something of that number is there and nobody else's; a namespace that lost its link is nobody's."""
-    whose = _owner(addresses)
-    return whose == str(owner) or (whose is None and (NAMESPACES / addresses.name).exists())
+def somebody_elses(addresses: Addresses, owner: Path) -> bool:
+    """Whether another cluster has taken that number, as may happen after a reboot. What is nobody's may be removed."""
+    return _owner(addresses) not in {None, str(owner)}
 
 
 def any_left() -> bool:
@@ -68,49 +72,36 @@ def processes(addresses: Addresses) -> list[int]:
 
 
 def release(addresses: Addresses, owner: Path) -> None:
-    """Removes link and namespace, unless they are somebody else's."""
-    if not removable_by(addresses, owner):
+    """Removes the firewall rules, link and namespace of that number, unless they are somebody else's."""
+    if somebody_elses(addresses, owner):
         return
+    _close_way_out(addresses)
     if _owner(addresses) is not None:
         commands.run(["ip", "link", "delete", addresses.name])
     if (NAMESPACES / addresses.name).exists():
         commands.run(["ip", "netns", "delete", addresses.name])
 
 
-@dataclass(frozen=True)
-class WayOut:
-    """What was changed on the machine so that pods reach further than the machine; to be undone."""
-
-    rules: bool
-    forwarding_was: str
-
-
-def open_way_out(addresses: Addresses, progress: Progress) -> WayOut:
-    """Lets pods reach what the machine reaches. Where that is not allowed the cluster works without, and says
-    so.
-    """
-    was = FORWARDING.read_text().strip()
+def open_way_out(addresses: Addresses, progress: Progress) -> None:
+    """Lets pods reach what the machine reaches. Where that is not allowed the cluster works without, and says so."""
     try:
-        for rule in _rules(addresses):
-            commands.run(["iptables", "-w", "10", "-t", rule[0], "-I", *rule[1:]])
-        if was != "1":
+        for table, *rule in _rules(addresses):
+            commands.run(["iptables", "-w", "10", "-t", table, "-I", *rule])
+        if FORWARDING.read_text().strip() != "1":
+            FORWARDING_NOTE.touch()
             FORWARDING.write_text("1\n")
     except (ClusterError, OSError) as error:
         progress.say(f"  pods will reach this machine only, not beyond it: {error}")
-        close_way_out(addresses, WayOut(rules=True, forwarding_was=was))
-        return WayOut(rules=False, forwarding_was=was)
-    return WayOut(rules=True, forwarding_was=was)
 
 
-def close_way_out(addresses: Addresses, way: WayOut) -> None:
-    if not way.rules:
-        return
-    for rule in _rules(addresses):
-        while commands.works(["iptables", "-w", "10", "-t", rule[0], "-D", *rule[1:]]):
+def _close_way_out(addresses: Addresses) -> None:
+    """Undoes what `open_way_out` did; forwarding stays on while another cluster, or Docker, may rely on it."""
+    for table, *rule in _rules(addresses):
+        while commands.works(["iptables", "-w", "10", "-t", table, "-D", *rule]):
             pass
-    # Another cluster, or Docker, may have come to rely on forwarding since: then it stays.
-    if way.forwarding_was == "0" and not _others_forward(addresses):
+    if FORWARDING_NOTE.exists() and not _others_forward(addresses):
         FORWARDING.write_text("0\n")
+        FORWARDING_NOTE.unlink()
 
 
 def _rules(addresses: Addresses) -> list[list[str]]:

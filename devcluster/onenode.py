@@ -28,13 +28,18 @@ def recorded(state: State) -> Parts | None:
         return None
 
 
+def _prepared(state: State) -> bool:
+    """Whether `up` got as far as having every certificate and configuration file written."""
+    return bool(json.loads(state.cluster_file.read_text()).get("prepared"))
+
+
 def up(state: State, progress: Progress) -> None:
     """Brings the cluster up, or back to what it should be: a part that has died is started again, a stale run
     is cleaned first.
     """
     began = time.monotonic()
     parts = recorded(state)
-    if parts is not None and not network.owned_by(parts.addresses, state.root):
+    if parts is not None and not (_prepared(state) and network.owned_by(parts.addresses, state.root)):
         progress.say("  cleaning up after an earlier run that did not end in order")
         down(state, progress, purge=False)
         parts = None
@@ -126,8 +131,6 @@ def down(state: State, progress: Progress, *, purge: bool) -> None:
     if parts is not None:
         with progress.step("ending the cluster"):
             _end(parts)
-            if (way := _way_out(state)) is not None:
-                network.close_way_out(parts.addresses, way)
             network.release(parts.addresses, state.root)
     _remove_files(state, purge=purge)
     # Only places to mount on: empty ones go with the last cluster. Before that, removing one would unmount it in
@@ -143,7 +146,7 @@ def _end(parts: Parts) -> None:
     control_plane = [identity for name in reversed(CONTROL_PLANE) if (identity := parts.table.get(name)) is not None]
     # Its data is thrown away, so there is nothing to be gained from letting it finish.
     processes.end(control_plane, grace_seconds=0)
-    if network.removable_by(parts.addresses, parts.state.root):
+    if not network.somebody_elses(parts.addresses, parts.state.root):
         # Whatever else runs in the namespace came from the cluster: the record of it was lost in a crash.
         strays = [processes.identify(pid) for pid in network.processes(parts.addresses)]
         processes.end([identity for identity in strays if identity is not None], grace_seconds=0)
@@ -161,16 +164,15 @@ def _prepare(state: State, progress: Progress) -> Parts:
     addresses = network.claim(state.root)
     parts = Parts(state, addresses, _snapshotter(state))
     record = {"kind": "node", "number": addresses.number, "snapshotter": parts.snapshotter}
-    state.cluster_file.write_text(json.dumps(record) + "\n")
-    way = network.open_way_out(addresses, progress)
-    state.cluster_file.write_text(
-        json.dumps({**record, "way_out": way.rules, "forwarding_was": way.forwarding_was}) + "\n"
-    )
+    # From here on `down` finds what was begun; only at the end may `up` build on it.
+    state.cluster_file.write_text(json.dumps({**record, "prepared": False}) + "\n")
+    network.open_way_out(addresses, progress)
     cgroups.make(addresses.name)
     made = pki.make(
         state.pki, node_name=config.NODE_NAME, names=config.API_NAMES, addresses=config.api_addresses(addresses)
     )
     _write_configuration(parts, made)
+    state.cluster_file.write_text(json.dumps({**record, "prepared": True}) + "\n")
     return parts
 
 
@@ -222,14 +224,6 @@ def _snapshotter(state: State) -> str:
     below = [(point, kind) for point, kind in mounts if state.root.is_relative_to(point)]
     _, kind = max(below, key=lambda entry: len(entry[0]))
     return "native" if kind in {"overlay", "nfs", "nfs4"} else "overlayfs"
-
-
-def _way_out(state: State) -> network.WayOut | None:
-    try:
-        entry = json.loads(state.cluster_file.read_text())
-        return network.WayOut(bool(entry["way_out"]), str(entry["forwarding_was"]))
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
 
 
 def _remove_files(state: State, *, purge: bool) -> None:

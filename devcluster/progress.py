@@ -8,6 +8,7 @@ hung one.
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -25,6 +26,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02d} s"
+
+
+def end_in_order() -> None:
+    """Makes SIGTERM unwind as Ctrl-C does, so that what was begun is ended: builds, temporary folders."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
 
 
 class Step:

@@ -15,7 +15,7 @@ from pathlib import Path
 from devcluster import cluster
 from devcluster.errors import ClusterError
 from devcluster.paths import CHECKOUT, State, cache_from_environment, state_from_environment
-from devcluster.progress import Progress
+from devcluster.progress import Progress, end_in_order
 
 from . import base, engine, packages, plan
 
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-load", action="store_true", help="build only")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="also write an archive of each image there")
     options = parser.parse_args(arguments)
+    end_in_order()
     progress = Progress()
     try:
         state = state_from_environment()

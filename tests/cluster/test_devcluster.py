@@ -6,6 +6,7 @@ Opt-in (`pytest -m cluster_lifecycle`): needs root, and the built programs of `m
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -58,7 +59,9 @@ class Cluster:
 
     def kill_everything(self) -> None:
         for pid in self.processes().values():
-            os.kill(pid, signal.SIGKILL)
+            # With the node's first process all others on it have gone already.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def run_pod(self) -> None:
         """A pod with a volume in memory (a mount), a service and its link, logs and chains of its own."""
@@ -182,6 +185,12 @@ def test_a_crash_and_a_lost_record(cluster: Cluster) -> None:
     subprocess.run(["ip", "link", "delete", f"evo{cluster.number()}"], check=True)
     cluster.run("up")
     cluster.run_pod()
+
+    # Interrupted before everything was prepared: nothing may be built on that.
+    record = json.loads((cluster.root / "cluster.json").read_text())
+    (cluster.root / "cluster.json").write_text(json.dumps({**record, "prepared": False}))
+    (cluster.root / "config" / "kubelet.json").unlink()
+    assert "cleaning up" in cluster.run("up")
 
     # The record of processes is gone while they live.
     (cluster.root / "processes.json").unlink()
