@@ -80,7 +80,8 @@ class Simulation:
 
     async def close(self) -> None:
         """Forget the run."""
-        await self._worker.ask("close", run=self._run)
+        if self._worker.running:
+            await self._worker.ask("close", run=self._run)
 
     async def _replay(self) -> None:
         await self._worker.ask("open", run=self._run, entry=self._entry)

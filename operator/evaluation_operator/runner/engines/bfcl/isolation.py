@@ -46,6 +46,11 @@ class Worker:
         # One thread, because the process does one thing at a time. Calls of the event loop wait in its queue.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bfcl-evaluation")
 
+    @property
+    def running(self) -> bool:
+        """Whether there is a process now."""
+        return self._process is not None
+
     async def ask(self, do: str, **arguments: Any) -> Any:
         """``request`` for the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: self.request(do, **arguments))
