@@ -37,7 +37,7 @@ format: venv ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
 .PHONY: crds
-crds: venv ## Generate crds/*.yaml, the chart's copies and docs/fields.md from the models
+crds: venv ## Generate the CRDs, the chart's copies, docs/fields.md and docs/reasons.md
 	$(BIN)/python tools/generate_crds.py
 	$(BIN)/python tools/generate_reference.py
 

@@ -21,7 +21,9 @@ DEADLINE = 300
 TERMINAL = ("completed", "error", "cancelled")
 RECORDING = ROOT / "docs" / "demo.svg"
 record = "--record" in sys.argv[1:]
-console = Console(highlight=False, record=record, force_terminal=False if record else None, width=100 if record else None)
+console = Console(
+    highlight=False, record=record, force_terminal=False if record else None, width=100 if record else None
+)
 
 
 def run(config: Path, *words: str, check: bool = True) -> str:

@@ -24,10 +24,14 @@ def tool(name: str) -> str:
 
 
 def kubeconfig() -> Path:
-    """Return the kubeconfig of the cluster in use."""
-    path = Path(os.environ.get("KUBECONFIG") or STATE / "kubeconfig")
+    """Return the kubeconfig of the cluster in use: devcluster's, or with EVALUATION_CLUSTER=current the user's own.
+
+    KUBECONFIG alone is not enough: it may well name a production cluster, and what calls this installs things.
+    """
+    own = os.environ.get("EVALUATION_CLUSTER") == "current"
+    path = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config") if own else STATE / "kubeconfig"
     if not path.is_file():
-        raise InstallError(f"no cluster: {path} does not exist; run `make cluster`, or name one in KUBECONFIG")
+        raise InstallError(f"no cluster: {path} does not exist; run `make cluster`, or set EVALUATION_CLUSTER=current")
     return path
 
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.support.kubectl import ROOT, STATE, kubeconfig
+from tools.install import ROOT, STATE, kubeconfig
 
 
 def can_restart() -> bool:

@@ -5,8 +5,7 @@ import subprocess
 import pytest
 
 from tests.e2e.world import SLOWNESS, World
-from tests.support.kubectl import tool
-from tools.install import NAMESPACE, RELEASE
+from tools.install import NAMESPACE, RELEASE, tool
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 

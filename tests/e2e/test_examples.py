@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from tests.e2e.world import JOBS, SLOWNESS, World, condition, no_score
-from tests.support.kubectl import ROOT, eventually
+from tests.support.kubectl import eventually
+from tools.install import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(500)]
 

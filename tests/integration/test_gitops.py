@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from tests.support.examples import examples
-from tests.support.kubectl import ROOT, Kubectl
+from tests.support.kubectl import Kubectl
+from tools.install import ROOT
 
 pytestmark = pytest.mark.apiserver
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.kubectl import ROOT, CommandError, Kubectl, fresh_namespace
+from tests.support.kubectl import CommandError, Kubectl, fresh_namespace
+from tools.install import ROOT
 
 pytestmark = pytest.mark.apiserver
 GOLDEN = ROOT / "tests" / "unit" / "manifests" / "golden"

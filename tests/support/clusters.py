@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
 import yaml
 
 from evaluation_operator.cluster.errors import AlreadyExists, NotFound
 from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import EVALUATION_JOBS, NAMESPACES, ClusterPort, RequestHook, Resource
 from evaluation_operator.cluster.real import RealCluster
+from tools.install import ROOT, kubeconfig
 
-ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
 )
-
-
-def kubeconfig() -> str:
-    """The kubeconfig of the real cluster; skips the test when there is none."""
-    path = os.environ.get("KUBECONFIG") or str(ROOT / ".devcluster" / "kubeconfig")
-    if not Path(path).is_file():
-        pytest.skip("no cluster: set KUBECONFIG or run `make cluster`")
-    return path
 
 
 @contextlib.asynccontextmanager
@@ -39,7 +28,7 @@ async def memory_cluster() -> AsyncIterator[tuple[ClusterPort, str]]:
 @contextlib.asynccontextmanager
 async def real_cluster(hook: RequestHook | None = None) -> AsyncIterator[tuple[RealCluster, str]]:
     """The real cluster with our kinds installed, and a namespace that is deleted afterwards."""
-    cluster = await RealCluster.open(kubeconfig(), hook=hook)
+    cluster = await RealCluster.open(str(kubeconfig()), hook=hook)
     try:
         await install_kinds(cluster)
         namespace = f"test-{secrets.token_hex(4)}"

@@ -18,7 +18,8 @@ from shutil import which
 from ssl import create_default_context
 
 from devcluster import config, pki
-from tests.support.kubectl import STATE, Kubectl
+from tests.support.kubectl import Kubectl
+from tools.install import STATE
 
 START_SECONDS = 60.0
 CONTROLLERS = (

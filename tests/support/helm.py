@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.support.kubectl import ROOT, tool
+from tools.install import ROOT, tool
 
 CHART = ROOT / "charts" / "evaluation-operator"
 RELEASE, NAMESPACE = "evaluation-operator", "evaluation-operator"

@@ -1,7 +1,6 @@
 """kubectl as a person uses it, for tests that need a real API server."""
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,22 +12,9 @@ from uuid import uuid4
 
 import yaml
 
+from tools.install import tool
+
 T = TypeVar("T")
-ROOT = Path(__file__).resolve().parents[2]
-STATE = Path(os.environ.get("EVALUATION_DEVCLUSTER", ROOT / ".devcluster"))
-
-
-def kubeconfig() -> Path | None:
-    """Return the kubeconfig of the cluster under test, or ``None`` when there is none."""
-    named = os.environ.get("KUBECONFIG")
-    path = Path(named) if named else STATE / "kubeconfig"
-    return path if path.is_file() else None
-
-
-def tool(name: str) -> str:
-    """Return the program of the development cluster, else the one on the PATH."""
-    built = STATE / "bin" / name
-    return str(built) if built.exists() else name
 
 
 class CommandError(Exception):

@@ -19,11 +19,12 @@ from urllib.error import URLError
 import yaml
 
 from evaluation_operator.controller.permissions import PERMISSIONS
-from tests.support.kubectl import ROOT, Kubectl, eventually
+from tests.support.kubectl import Kubectl, eventually
+from tools.install import ROOT
 
 ACCOUNT = "operator-under-test"
 _REQUESTS = re.compile(
-    r'evaluation_api_requests_total\{code="(?P<code>\d+)",group="(?P<group>[^"]*)",'
+    r'evaluation_kubernetes_requests_total\{code="(?P<code>\d+)",group="(?P<group>[^"]*)",'
     r'resource="(?P<resource>[^"]*)",verb="(?P<verb>[^"]*)"\} (?P<count>\S+)'
 )
 

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import sys
 
+import uvloop
+
 from evaluation_operator.cluster.connection import connect
 from evaluation_operator.cluster.errors import ClusterError
 from evaluation_operator.cluster.real import RealCluster
@@ -20,7 +22,7 @@ async def run(chosen: settings.OperatorSettings, identity: settings.Identity) ->
     """Runs one replica against the cluster of the surroundings; returns the exit code."""
     connection = await connect()
     metrics = Metrics()
-    cluster = RealCluster(connection, hook=metrics.observe_request)
+    cluster = RealCluster(connection, hook=metrics.requests.observe)
     try:
         operator = Operator(cluster, chosen, identity, metrics=metrics, connection=connection)
         take_signals(operator.stop)
@@ -38,7 +40,9 @@ def main() -> int:
         return 2
     logs.configure(identity.log_level)
     try:
-        return asyncio.run(run(chosen, identity))
+        # A fifth less CPU for each request and watch event than asyncio's own loop (docs/performance.md).
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run(chosen, identity))
     except (MissingKinds, ClusterError) as error:
         log.critical("%s", error)
         return 1

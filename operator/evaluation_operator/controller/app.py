@@ -242,7 +242,7 @@ class Operator:
             new = self.world.ingest(resource, change, body)
             self.metrics.watch_events.labels(resource.plural, "true" if new else "false").inc()
 
-        made = feeds.registry(ingest, connection, self.metrics.observe_request)
+        made = feeds.registry(ingest, connection, self.metrics.requests.observe)
         started = asyncio.Event()
         takeover = asyncio.create_task(self._own_signals(started))
         try:

@@ -10,7 +10,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from evaluation_operator.cluster.port import Request
+from evaluation_operator.cluster.metrics import RequestMetrics
 from evaluation_operator.controller.queue import WorkQueue
 from evaluation_operator.controller.world import WATCHED, World
 from evaluation_operator.resources.phases import PHASES
@@ -40,19 +40,7 @@ class Metrics:
             buckets=(*_FAST, 60, 300, 3600),
             registry=self.registry,
         )
-        self.api_requests = Counter(
-            "evaluation_api_requests_total",
-            "Requests to the Kubernetes API; code 0 means no answer.",
-            ["verb", "group", "resource", "code"],
-            registry=self.registry,
-        )
-        self.api_seconds = Histogram(
-            "evaluation_api_request_seconds",
-            "Time of requests to the Kubernetes API, watches left out.",
-            ["verb", "group", "resource"],
-            buckets=_FAST,
-            registry=self.registry,
-        )
+        self.requests = RequestMetrics(self.registry)
         self.status_writes = Counter("evaluation_status_writes_total", "Status patches sent.", registry=self.registry)
         self.watch_events = Counter(
             "evaluation_watch_events_total",
@@ -75,13 +63,6 @@ class Metrics:
         )
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-
-    def observe_request(self, request: Request) -> None:
-        """The hook for the cluster's requests."""
-        resource = f"{request.resource}/{request.subresource}" if request.subresource else request.resource
-        self.api_requests.labels(request.verb, request.group, resource, str(request.code)).inc()
-        if request.verb != "watch":
-            self.api_seconds.labels(request.verb, request.group, resource).observe(request.seconds)
 
     def watch(self, world: World, queue: WorkQueue) -> None:
         """Adds what is read when somebody asks: sizes of caches and queue, jobs by phase."""

@@ -16,6 +16,7 @@ from evaluation_operator.cluster.real import RealCluster
 from evaluation_operator.server.app import Dependencies, create_app
 from evaluation_operator.server.http_protocol import BoundedHttpProtocol
 from evaluation_operator.server.logs import configure
+from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.settings import Settings, SettingsError, load
 from evaluation_operator.server.store import ArtifactStore, StoreUrlError
 
@@ -49,9 +50,10 @@ def main() -> int:
 
 async def _serve(settings: Settings, store: ArtifactStore) -> int:
     listen = settings.listen
-    cluster = await RealCluster.open()
+    metrics = Metrics()
+    cluster = await RealCluster.open(hook=metrics.kubernetes.observe)
     try:
-        app = create_app(Dependencies(settings, cluster, store))
+        app = create_app(Dependencies(settings, cluster, store, metrics))
         server = uvicorn.Server(
             uvicorn.Config(
                 app,

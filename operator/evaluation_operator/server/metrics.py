@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from evaluation_operator.cluster.metrics import RequestMetrics
+
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
 
 
@@ -12,6 +14,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry if registry is not None else CollectorRegistry()
+        self.kubernetes = RequestMetrics(self.registry)
         self.requests = Counter(
             "evaluation_api_requests_total", "Requests answered.", ("route", "method", "code"), registry=self.registry
         )

@@ -13,8 +13,9 @@ from evaluation_operator.controller.settings import OperatorSettings
 from evaluation_operator.resources.identity import COMPONENT_RUNNER, LABEL_COMPONENT, LABEL_MANAGED_BY, MANAGED_BY
 from evaluation_operator.server.settings import Settings as ApiSettings
 from tests.support.helm import HelmError, find, objects, template
-from tests.support.kubectl import ROOT, Kubectl, tool
+from tests.support.kubectl import Kubectl
 from tests.support.openapi import write_schemas
+from tools.install import ROOT, tool
 
 HERE = Path(__file__).parent
 VALUES = sorted((HERE / "values").glob("*.yaml"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.control_plane import available, control_plane
-from tests.support.kubectl import kubeconfig
+from tools.install import kubeconfig
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +17,4 @@ def cluster_config() -> Iterator[Path]:
         with control_plane() as path:
             yield path
         return
-    path = kubeconfig()
-    if path is None:
-        pytest.fail("no cluster: run `make cluster`, or name one without an installed operator in KUBECONFIG")
-    yield path
+    yield kubeconfig()

@@ -9,8 +9,8 @@ from evaluation_operator.resources.config import EvaluationConfigSpec
 from evaluation_operator.resources.job import EvaluationJobSpec
 from evaluation_operator.resources.references import config_is_reference, target_is_reference
 from evaluation_operator.resources.target import EvaluationTargetSpec
-from tests.support.kubectl import ROOT
 from tools.generate_argocd_cm import OUTPUT, SCRIPTS, render
+from tools.install import ROOT
 
 EXAMPLE = ROOT / "argocd" / "example"
 WAVE = "argocd.argoproj.io/sync-wave"

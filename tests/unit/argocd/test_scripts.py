@@ -8,8 +8,8 @@ import yaml
 
 from evaluation_operator.resources.job import EvaluationJobSpec, EvaluationJobStatus
 from evaluation_operator.resources.phases import PHASES
-from tests.support.kubectl import ROOT
 from tests.support.lua import LuaSandbox
+from tools.install import ROOT
 
 FOLDER = ROOT / "argocd" / "resource_customizations" / "evaluation-operator.dev" / "EvaluationJob"
 ACTIONS = FOLDER / "actions"

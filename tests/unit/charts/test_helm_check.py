@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from tests.support.kubectl import ROOT
+from tools.install import ROOT
 
 SCRIPT = ROOT / "charts" / "evaluation-operator" / "files" / "test" / "check.py"
 NOBODY = "http://127.0.0.1:9"

@@ -175,3 +175,21 @@ def test_an_unknown_fault_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     with pytest.raises(SystemExit):
         parse(["--fault", "explode"])
     assert "http-<status>" in capsys.readouterr().err
+
+
+async def test_the_last_requests_are_told_with_their_times_and_samples() -> None:
+    before = time.time()
+    async with serving(record=2, latency_ms=20) as client:
+        await client.post(CHAT, json={"messages": [{"role": "user", "content": "forgotten"}]})
+        await client.post(CHAT, data=b"no JSON")
+        await client.post(CHAT, json=QUESTION)
+        broken, asked = (await (await client.get("/requests")).json())["requests"]
+    assert (broken["sample"], broken["body"]) == (None, None)
+    assert (asked["sample"], asked["body"]) == ("simple_0", QUESTION)
+    assert before <= broken["answered"] <= asked["arrived"] <= asked["answered"] - 0.02 <= time.time()
+
+
+async def test_without_being_asked_to_nothing_is_recorded() -> None:
+    async with serving() as client:
+        await client.post(CHAT, json=QUESTION)
+        assert await (await client.get("/requests")).json() == {"requests": []}

@@ -65,7 +65,13 @@ def test_a_wrong_target_is_told_what_to_do(body: dict[str, object], words: str) 
 
 @pytest.mark.parametrize(
     ("allowed", "owner", "namespace", "answer"),
-    [(None, "a", "a", True), (None, "a", "b", False), (["b"], "a", "b", True), (["*"], "a", "z", True), (["b"], "a", "c", False)],
+    [
+        (None, "a", "a", True),
+        (None, "a", "b", False),
+        (["b"], "a", "b", True),
+        (["*"], "a", "z", True),
+        (["b"], "a", "c", False),
+    ],
 )
 def test_another_namespace_must_be_allowed(allowed: list[str] | None, owner: str, namespace: str, answer: bool) -> None:
     assert allows(allowed, owner, namespace) is answer

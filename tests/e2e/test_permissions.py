@@ -1,0 +1,86 @@
+"""Every right of the chart's roles is used by a range of jobs, and no request is refused."""
+
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from evaluation_operator.cluster.permissions import Permission
+from evaluation_operator.controller.permissions import PERMISSIONS as OPERATOR
+from evaluation_operator.server.permissions import PERMISSIONS as API
+from tests.e2e.world import JOBS, World
+from tests.support.kubectl import CommandError, Kubectl, eventually
+
+pytestmark = [pytest.mark.e2e, pytest.mark.disruptive, pytest.mark.timeout(400)]
+
+Call = tuple[str, str, str]
+"""Verb, group, resource with its subresource."""
+
+
+def calls(system: Kubectl, component: str, port: int, verdict: str) -> set[Call]:
+    """Return the calls that the pods of a component counted: those refused with 403, or all others."""
+    found: set[Call] = set()
+    for pod in system.find("pods", "-l", f"app.kubernetes.io/component={component}"):
+        name = pod["metadata"]["name"]
+        try:
+            path = f"/api/v1/namespaces/{system.namespace}/pods/{name}:{port}/proxy/metrics"
+            text = system("get", "--raw", path)
+        except CommandError:
+            continue  # a pod that is going away
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "evaluation_kubernetes_requests_total" and sample.value:
+                    labels = sample.labels
+                    if (labels["code"] == "403") == (verdict == "refused"):
+                        found.add((labels["verb"], labels["group"], labels["resource"]))
+    return found
+
+
+def catalogue(permissions: Iterable[Permission]) -> set[Call]:
+    """Return what the catalogue says is asked for."""
+    return {
+        (verb, each.resource.group, each.resource.plural + (f"/{each.subresource}" if each.subresource else ""))
+        for each in permissions
+        if not each.implied
+        for verb in each.verbs
+    }
+
+
+def a_range_of_jobs(world: World) -> None:
+    """Every kind of thing that makes the operator ask the Kubernetes API for something."""
+    url = world.endpoint("--latency-ms", "200")
+    many = {f"task{number}": {"type": "simple", "params": {"note": "x" * 1000}} for number in range(200)}
+    world.apply(
+        "inline-key", url, params={"limit_samples": 2}, endpoint={"api_key": "k"}, run={"ttlSecondsAfterFinished": 0}
+    )
+    world.apply("large", url, tasks=many, params={"limit_samples": 1}, run={"pendingDeadlineSeconds": 600})
+    world.apply("stopped", url, params={"parallelism": 1})
+    world.apply("paused", url, params={"parallelism": 1})
+    world.kubectl("create", "quota", "later", "--hard=services=1")
+    world.apply("refused", url, run={"serviceAccountName": "absent", "pendingDeadlineSeconds": 30})
+    world.until("stopped", "active")
+    world.kubectl.patch(JOBS, "stopped", {"spec": {"cancel": True}})
+    world.until("paused", "active")
+    world.kubectl.patch(JOBS, "paused", {"spec": {"suspend": True}})
+    world.until("paused", "paused")
+    for name in ("inline-key", "large", "stopped", "refused"):
+        world.ended(name, within=200)
+
+
+def test_every_right_is_used_and_no_call_is_refused(world: World) -> None:
+    a_range_of_jobs(world)
+    for component, port, permissions in (("operator", 8080, OPERATOR), ("api", 7331, API)):
+        wanted = catalogue(permissions)
+        # Listing by identifier happens when somebody downloads; the rest of the range is complete.
+        if component == "api":
+            path = f"/api/v1/namespaces/{world.system.namespace}/services/evaluation-api:7331/proxy"
+            job_id = world.status("inline-key")["job_id"]
+            world.system("get", "--raw", f"{path}/v2/evaluation/jobs/{job_id}/results/artifacts/download")
+        eventually(
+            lambda component=component, port=port, wanted=wanted: wanted - calls(world.system, component, port, "made"),
+            lambda unused: not unused,
+            60,
+            f"{component} uses every right of its role",
+        )
+        assert calls(world.system, component, port, "made") <= wanted
+        assert calls(world.system, component, port, "refused") == set()
