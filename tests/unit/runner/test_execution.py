@@ -200,6 +200,11 @@ async def test_engine_fault_on_one_sample_is_an_error_of_that_sample(
     error = await fails(pinned_job(endpoint.url), tmp_path, Faulty(how))
     assert error.reason == outcomes.RESULTS_INCOMPLETE
     assert "echo_2" in error.message
+    # Nor must the next run take it for answered.
+    records = [json.loads(line) for line in (tmp_path / "records/000-task1.jsonl").read_text().splitlines()]
+    assert [("answer" in record, "error" in record) for record in records if record["id"] == "echo_2"] == [
+        (False, True)
+    ]
 
 
 async def test_second_run_continues_and_asks_only_what_is_missing(endpoint: FaultyEndpoint, tmp_path: Path) -> None:
