@@ -1,4 +1,4 @@
-"""The demo endpoint as measurements use it: in a process of its own, telling when each request came and was answered."""
+"""The demo endpoint as measurements use it: its own process, telling when each request came and was answered."""
 
 from __future__ import annotations
 

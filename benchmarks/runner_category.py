@@ -2,8 +2,9 @@
 
 All ask the same demo endpoint, a process of its own that answers after 100 ms, with the same parallelism. Generation is
 timed by the endpoint, alike for all: from the arrival of the first question to the last answer, so that no program is
-charged for its imports. The ideal is ceil(samples / parallelism) x 100 ms. The control sends the bodies that the runner's
-warm-up was seen to send, with aiohttp in a loop. Runner and control take turns, so that both meet the same machine.
+charged for its imports. The ideal is ceil(samples / parallelism) x 100 ms. The control sends the bodies that the
+runner's warm-up was seen to send, with aiohttp in a loop. Runner and control take turns, so that both meet the same
+machine.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,14 +32,22 @@ CATEGORY = "simple"
 SAMPLES = 400
 HARNESS_SAMPLES = 100
 """For the two harnesses at parallelism 1, which would need 40 s each otherwise."""
-CONTROL, OURS, BFCL, NEMO = "bare aiohttp client", "evaluation run", "bfcl generate", "nemo-evaluator run_eval"
+
+
+class Program(StrEnum):
+    """Who asks."""
+
+    OURS = "evaluation run"
+    CONTROL = "bare aiohttp client"
+    BFCL = "bfcl generate"
+    NEMO = "nemo-evaluator run_eval"
 
 
 @dataclass(frozen=True)
 class Setting:
     """One measurement: who asks, how many questions, how many at a time."""
 
-    program: str
+    program: Program
     samples: int
     parallelism: int
 
@@ -72,22 +82,22 @@ class Bench:
         output = str(self.directory / f"output-{self.runs}")
         samples, parallelism = str(setting.samples), str(setting.parallelism)
         match setting.program:
-            case "bare aiohttp client":
+            case Program.CONTROL:
                 bodies = self.directory / f"bodies-{samples}.jsonl"
                 lines = self.bodies.read_text().splitlines(keepends=True)
                 bodies.write_text("".join(lines[: setting.samples]))
                 return [sys.executable, "-m", "benchmarks.bare_client", self.url, str(bodies), parallelism]
-            case "evaluation run":
+            case Program.OURS:
                 job = self.directory / f"job-{self.runs}.json"
                 job.write_text(json.dumps(_job(self.url, setting)))
                 return [sys.executable, "-m", "evaluation_operator.cli", "run", str(job), "--output", output]
-            case "bfcl generate":
+            case Program.BFCL:
                 return [
                     *(_script("bfcl"), "generate", "--model", "demo", "--test-category", CATEGORY),
                     *("--model-mapping", "oai", "--model-args", f"base_url={self.url},native_calling=true"),
                     *("--limit", samples, "--num-threads", parallelism, "--result-dir", output),
                 ]
-            case _:
+            case Program.NEMO:
                 chosen = {"task": CATEGORY, "limit_samples": samples, "parallelism": parallelism}
                 return [
                     *(_script("nemo-evaluator"), "run_eval", "--eval_type", "bfclv3_ast", "--model_id", "demo"),
@@ -146,30 +156,28 @@ def warm_up(url: str, directory: Path, samples: int) -> Bench:
     """Run the runner once, unmeasured, and keep the bodies that it sent for the control."""
     bodies = directory / "bodies.jsonl"
     bench = Bench(url, directory, bodies)
-    bench.measure(Setting(OURS, samples, 64))
+    bench.measure(Setting(Program.OURS, samples, 64))
     sent = sorted((each for each in recorded(url) if each.sample is not None), key=lambda each: each.arrived)
     bodies.write_text("".join(json.dumps(each.body, ensure_ascii=False) + "\n" for each in sent))
     return bench
 
 
-def compare(bench: Bench, samples: int, parallelism: int, rounds: int, harnesses: Sequence[str]) -> dict[str, Any]:
+def compare(bench: Bench, samples: int, parallelism: int, rounds: int, harnesses: Sequence[Program]) -> dict[str, Any]:
     """Measure all programs at one parallelism; returns a table of figures by program, and the rounds."""
-    runs: dict[str, list[dict[str, float]]] = {OURS: [], CONTROL: []}
+    runs: dict[Program, list[dict[str, float]]] = {Program.OURS: [], Program.CONTROL: []}
     for _ in range(rounds):
         for program, made in runs.items():
             made.append(bench.measure(Setting(program, samples, parallelism)))
     table = {program: {"samples": samples, **_median(made)} for program, made in runs.items()}
-    share = table[OURS]["requests_per_second"] / table[CONTROL]["requests_per_second"]
+    share = table[Program.OURS]["requests_per_second"] / table[Program.CONTROL]["requests_per_second"]
     for program in harnesses:
         asked = min(samples, HARNESS_SAMPLES) if parallelism == 1 else samples
         table[program] = {"samples": asked, **_median([bench.measure(Setting(program, asked, parallelism))])}
     return {
-        "ideal_seconds": round(Setting(OURS, samples, parallelism).ideal, 3),
+        "ideal_seconds": round(Setting(Program.OURS, samples, parallelism).ideal, 3),
         "share_of_control": round(share, 4),
         "programs": table,
-        "rounds": {
-            program: [round(each["share_of_ideal"], 4) for each in made] for program, made in runs.items()
-        },
+        "rounds": {program: [round(each["share_of_ideal"], 4) for each in made] for program, made in runs.items()},
     }
 
 
@@ -183,7 +191,7 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=SAMPLES, help=f"of the category's {SAMPLES} (default all)")
     parser.add_argument("--parallelism", type=int, nargs="+", default=[1, 16, 64])
     parser.add_argument("--rounds", type=int, default=3, help="of runner and control, above parallelism 1 (default 3)")
-    parser.add_argument("--harnesses", nargs="*", default=[BFCL, NEMO], choices=[BFCL, NEMO], help="to compare with")
+    parser.add_argument("--harnesses", nargs="*", type=Program, default=[Program.BFCL, Program.NEMO])
     given = parser.parse_args()
     goals: dict[str, tuple[float, str, float]] = {}
     details: dict[str, Any] = {
@@ -194,7 +202,7 @@ def main() -> int:
         for parallelism in given.parallelism:
             rounds = 1 if parallelism == 1 else given.rounds
             found = compare(bench, given.samples, parallelism, rounds, given.harnesses)
-            share = found["programs"][OURS]["share_of_ideal"]
+            share = found["programs"][Program.OURS]["share_of_ideal"]
             goals[f"share of the ideal at parallelism {parallelism}"] = (share, ">=", 0.95)
             details[f"parallelism {parallelism}"] = found
     return 0 if publish("runner_category", goals, details) else 1

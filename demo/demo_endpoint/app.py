@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from aiohttp import web
@@ -35,6 +35,7 @@ class DemoEndpoint:
         self._failed: Counter[bytes] = Counter()
         self._tokens = max(1.0, settings.rate_limit)
         self._refilled = time.monotonic()
+        self._recorded: deque[tuple[float, float, bytes]] = deque(maxlen=settings.record)
         self.died = died or asyncio.Event()
         self.requests = 0
         self.in_flight = 0
@@ -45,6 +46,7 @@ class DemoEndpoint:
         app = web.Application(client_max_size=_MAX_BODY)
         app.router.add_get("/", self._about)
         app.router.add_get("/health", self._health)
+        app.router.add_get("/requests", self._requests)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._generate)
         app.router.add_post("/v1/completions", self._generate)
@@ -63,6 +65,18 @@ class DemoEndpoint:
     async def _health(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "notice": NOTICE})
 
+    async def _requests(self, request: web.Request) -> web.Response:
+        """The recorded requests, in the order in which they ended: when each came and was answered, in seconds since
+        1970, the sample that it asks about (null for none, as a preflight), and its body.
+        """
+        told = []
+        for arrived, answered, raw in self._recorded:
+            body = _object(raw)
+            question = None if body is None else self._index.find(body)
+            sample = None if question is None else question.sample.id
+            told.append({"arrived": arrived, "answered": answered, "sample": sample, "body": body})
+        return web.json_response({"requests": told})
+
     async def _models(self, request: web.Request) -> web.Response:
         if not self._allowed(request):
             return _error(401, "the bearer key is missing or wrong")
@@ -75,8 +89,12 @@ class DemoEndpoint:
         self.requests += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        arrived = time.time()
         try:
-            return await self._respond(request)
+            response = await self._respond(request)
+            if self._settings.record:
+                self._recorded.append((arrived, time.time(), await request.read()))
+            return response
         finally:
             self.in_flight -= 1
             if self._settings.die_after and self.requests >= self._settings.die_after:
@@ -93,11 +111,8 @@ class DemoEndpoint:
             answer = _error(429, "too many requests")
             answer.headers["Retry-After"] = f"{self._settings.retry_after:g}"
             return answer
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
+        body = _object(raw)
+        if body is None:
             return _error(400, "the body is not a JSON object")
         fault = self._fault(request, raw)
         chat = request.path.endswith("/chat/completions")
@@ -147,6 +162,14 @@ class DemoEndpoint:
             if self._failed[digest] > attempts:
                 return Fault.NONE
         return self._settings.fault
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
 
 
 def _forced_call(body: dict[str, Any]) -> dict[str, Any] | None:

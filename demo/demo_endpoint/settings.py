@@ -31,7 +31,7 @@ class Fault(StrEnum):
 class Settings:
     """``rate_limit``: requests/s above which 429 is answered, 0 for none. ``fault_attempts``: a request fails
     that often and succeeds when sent again, 0 for always. ``die_after``: chat requests after which the process
-    ends, 0 for never.
+    ends, 0 for never. ``record``: so many of the last requests are kept for ``GET /requests``, 0 for none.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +47,7 @@ class Settings:
     fault_attempts: int = 0
     die_after: int = 0
     api_key: str = ""
+    record: int = 0
 
 
 def parse(arguments: Sequence[str] | None = None) -> Settings:
@@ -74,6 +75,7 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     option("fault-attempts", Settings.fault_attempts, "how often each such request fails; 0: always")
     option("die-after", Settings.die_after, "chat requests after which the server ends; 0: never")
     option("api-key", Settings.api_key, "bearer key that requests must carry; empty: none")
+    option("record", Settings.record, "how many of the last requests GET /requests tells; 0: none")
     settings = Settings(**vars(parser.parse_args(arguments)))
     if not is_fault(settings.fault):
         parser.error(f"--fault {settings.fault}: choose {', '.join(Fault)} or http-<status>")
