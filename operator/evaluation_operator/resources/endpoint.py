@@ -35,7 +35,7 @@ class APIEndpoint(Model):
     format: Literal["nim", "openai", "lama_stack"] = "nim"
     """Dialect of the endpoint. `nim` and `openai` differ in the names of some request fields."""
     stream: bool | None = None
-    """Ask the endpoint for a streamed answer."""
+    """Accepted for the API's sake. Answers are read whole, streamed or not, so it changes no score."""
 
 
 class InferenceParams(Model):
