@@ -69,7 +69,7 @@ class Operator:
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
         self.world = World(self.queue)
-        self.recorder = Recorder(cluster, identity.name)
+        self.recorder = Recorder(cluster, identity.name, busy=lambda: len(self.queue) > 0)
         lease = settings.lease
         self.elector = Elector(
             cluster,

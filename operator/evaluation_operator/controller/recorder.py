@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 QUEUED = 10_000
 REMEMBERED = 10_000
+#: How long events wait at most for jobs that are to be worked on (seconds).
+GIVE_WAY_SECONDS = 10.0
 #: Writes a second over all objects, and how many may come at once.
 RATE, BURST = 25.0, 50.0
 #: Of one object: as client-go's, 25 at once and one each five minutes.
@@ -71,17 +73,19 @@ class _Item:
 
 
 class Recorder:
-    """Records events on EvaluationJobs. `instance` names this replica."""
+    """Records events on EvaluationJobs. `instance` names this replica; while it is `busy`, events wait a while."""
 
     def __init__(
         self,
         cluster: ClusterPort,
         instance: str,
         *,
+        busy: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.dropped = 0
+        self._busy = busy
         self._cluster = cluster
         self._instance = instance
         self._clock = clock
@@ -116,12 +120,19 @@ class Recorder:
         """Writes queued events, for ever."""
         while True:
             await self._some.wait()
+            await self._give_way()
             while self._queue:
                 if pause := self._all.take():
                     await asyncio.sleep(pause)
                     continue
                 await self._write_next()
             self._some.clear()
+
+    async def _give_way(self) -> None:
+        """Jobs come before what is told of them, for a while."""
+        until = self._clock() + GIVE_WAY_SECONDS
+        while self._busy() and self._clock() < until:
+            await asyncio.sleep(0.1)
 
     async def flush(self, seconds: float) -> None:
         """Writes what is queued, for at most so many seconds, without regard to the rate: before the

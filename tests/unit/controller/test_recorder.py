@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from evaluation_operator.cluster.memory import MemoryCluster
@@ -129,3 +131,15 @@ def test_a_bucket_fills_again(clock: Clock) -> None:
     assert bucket.take() == 0.5
     clock.advance(0.5)
     assert bucket.take() == 0
+
+
+async def test_events_wait_for_jobs_but_not_for_ever(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "GIVE_WAY_SECONDS", 0.3)
+    recorder = Recorder(cluster, "replica", busy=lambda: True)
+    running = asyncio.create_task(recorder.run())
+    recorder.record(METADATA, EVENT)
+    await asyncio.sleep(0.15)
+    assert cluster.objects(EVENTS) == []
+    await asyncio.sleep(0.5)
+    assert len(cluster.objects(EVENTS)) == 1
+    running.cancel()
