@@ -65,6 +65,10 @@ test-unit: venv ## Tests that need neither a cluster nor a network
 test-parity: venv ## BFCL: every sample's verdict against the official command
 	$(BIN)/pytest -q tests/parity
 
+.PHONY: parity-full
+parity-full: venv ## The same over every sample of every offline category, both modes (about 20 minutes)
+	BFCL_PARITY=full $(BIN)/pytest -q tests/parity
+
 .PHONY: test-integration
 test-integration: venv cluster ## Tests against a real kube-apiserver
 	$(BIN)/pytest -q tests/integration

@@ -22,7 +22,7 @@ class Params(Model):
     max_retries: int | None = Field(default=None, ge=0, le=100)
     """Retries of a request that failed for a passing reason."""
     limit_samples: int | None = Field(default=None, ge=1, le=100_000_000)
-    """Evaluate at most this many samples of each task, from the start."""
+    """Evaluate at most this many samples of each task, from the start; of each category, where a task has several."""
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
     """Largest number of tokens to generate for one answer."""
     temperature: float | None = Field(default=None, ge=0, le=2)
