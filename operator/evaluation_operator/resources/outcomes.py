@@ -25,6 +25,9 @@ EXIT_OUT_OF_MEMORY: Final = 137
 """SIGKILL, nearly always for memory. The same pod would meet the same limit: never retried."""
 EXIT_SIGTERM: Final = 143
 """SIGTERM before the runner could handle it. As ``EXIT_INTERRUPTED``."""
+EXIT_LOST: Final = 255
+"""What the container runtime writes when nobody saw the container end: its node stopped at once. No runner exits so.
+As ``EXIT_INTERRUPTED``."""
 
 NEVER_RETRIED: Final = (
     EXIT_INVALID_SPEC,
@@ -33,7 +36,7 @@ NEVER_RETRIED: Final = (
     EXIT_OUTPUT,
     EXIT_OUT_OF_MEMORY,
 )
-NOT_COUNTED: Final = (EXIT_INTERRUPTED, EXIT_SIGTERM)
+NOT_COUNTED: Final = (EXIT_INTERRUPTED, EXIT_SIGTERM, EXIT_LOST)
 
 Outcome = Literal["completed", "failed", "interrupted"]
 
