@@ -31,7 +31,12 @@ class Request:
 def recorded(url: str) -> list[Request]:
     """The requests that the endpoint of a chat URL has answered, in the order in which it did."""
     with urllib.request.urlopen(url.replace("/v1/chat/completions", "/requests"), timeout=30) as answer:
-        return [Request(**each) for each in json.load(answer)["requests"]]
+        return requests_in(json.load(answer))
+
+
+def requests_in(told: dict[str, Any]) -> list[Request]:
+    """The requests in an answer of the endpoint's ``/requests``."""
+    return [Request(**each) for each in told["requests"]]
 
 
 @contextmanager
