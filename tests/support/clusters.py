@@ -1,4 +1,4 @@
-"""Clusters for tests: one in memory, and the real one that the environment names."""
+"""A real cluster for tests, reached through the port."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import yaml
 
 from evaluation_operator.cluster.errors import AlreadyExists, NotFound
-from evaluation_operator.cluster.memory import MemoryCluster
-from evaluation_operator.cluster.port import EVALUATION_JOBS, NAMESPACES, ClusterPort, RequestHook, Resource
+from evaluation_operator.cluster.port import EVALUATION_JOBS, NAMESPACES, Resource
 from evaluation_operator.cluster.real import RealCluster
-from tools.install import ROOT, kubeconfig
+from tools.install import ROOT
 
 DEFINITIONS = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
@@ -21,14 +21,9 @@ DEFINITIONS = Resource(
 
 
 @contextlib.asynccontextmanager
-async def memory_cluster() -> AsyncIterator[tuple[ClusterPort, str]]:
-    yield MemoryCluster(), "team-a"
-
-
-@contextlib.asynccontextmanager
-async def real_cluster(hook: RequestHook | None = None) -> AsyncIterator[tuple[RealCluster, str]]:
+async def real_cluster(kubeconfig: Path) -> AsyncIterator[tuple[RealCluster, str]]:
     """The real cluster with our kinds installed, and a namespace that is deleted afterwards."""
-    cluster = await RealCluster.open(str(kubeconfig()), hook=hook)
+    cluster = await RealCluster.open(str(kubeconfig))
     try:
         await install_kinds(cluster)
         namespace = f"test-{secrets.token_hex(4)}"

@@ -95,7 +95,8 @@ class MemoryCluster:
 
     def expire_lists(self) -> None:
         """Makes every continue token given so far too old."""
-        self._oldest_list = self._version + 1
+        self._version += 1
+        self._oldest_list = self._version
 
     def set_status(self, resource: Resource, namespace: str, name: str, status: Mapping[str, Any]) -> Body:
         """Merges into an object's status as its own controller would, without preconditions."""

@@ -131,7 +131,7 @@ class Recorder:
     async def _give_way(self) -> None:
         """Jobs come before what is told of them, for a while."""
         until = self._clock() + GIVE_WAY_SECONDS
-        while self._busy() and self._clock() < until:
+        while self._busy() and self._clock() < until:  # noqa: ASYNC110 - the queue knows no recorder
             await asyncio.sleep(0.1)
 
     async def flush(self, seconds: float) -> None:

@@ -11,7 +11,8 @@ from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import LEASES, Body
 from evaluation_operator.controller.lease import Elector, Terms
 
-TERMS = Terms(duration=0.6, renew_deadline=0.35, retry=0.05)
+#: Long enough for a machine that has other things to do; the order of events is what is tested.
+TERMS = Terms(duration=1.4, renew_deadline=0.8, retry=0.05)
 
 
 class Replica:
@@ -58,7 +59,7 @@ async def lease(cluster: MemoryCluster) -> Body:
 async def test_one_of_two_leads(cluster: MemoryCluster) -> None:
     first, second = replicas(cluster, "a", "b")
     await first.leads()
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(1.5)
     assert first.elector.holds()
     assert not second.elector.leading.is_set()
     assert (await lease(cluster))["holderIdentity"] == "a"
@@ -77,8 +78,8 @@ async def test_a_leader_that_is_cut_off_stops_before_the_other_begins(cluster: M
     stopped = time.monotonic() - cut
     await second.leads()
     taken = time.monotonic() - cut
-    assert stopped <= TERMS.renew_deadline + 0.1
-    assert stopped < taken <= TERMS.duration + 0.4
+    assert stopped <= TERMS.renew_deadline + 0.3
+    assert stopped < taken <= TERMS.duration + 1.0
     await asyncio.wait_for(first.elector.lost.wait(), 1)
     assert (await lease(cluster))["leaseTransitions"] == 1
 
@@ -90,7 +91,7 @@ async def test_a_released_lease_is_taken_at_once(cluster: MemoryCluster) -> None
     started = time.monotonic()
     await first.elector.release()
     await second.leads()
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < TERMS.duration / 2
     assert not first.elector.holds()
 
 
@@ -116,7 +117,7 @@ async def test_a_lease_taken_by_another_is_given_up_at_once(cluster: MemoryClust
     [only] = replicas(cluster, "a")
     await only.leads()
     await cluster.patch(LEASES, "ops", "lease", {"spec": {"holderIdentity": "z"}})
-    await asyncio.wait_for(only.elector.lost.wait(), 0.3)
+    await asyncio.wait_for(only.elector.lost.wait(), TERMS.renew_deadline)
     assert not only.elector.holds()
 
 
@@ -137,7 +138,7 @@ async def test_the_same_name_need_not_wait_for_itself(cluster: MemoryCluster) ->
     started = time.monotonic()
     [again] = replicas(cluster, "a")
     await again.leads()
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < TERMS.duration / 2
 
 
 async def test_clocks_of_other_machines_do_not_matter(cluster: MemoryCluster) -> None:
@@ -148,7 +149,7 @@ async def test_clocks_of_other_machines_do_not_matter(cluster: MemoryCluster) ->
         started = time.monotonic()
         [replica] = replicas(cluster, "a")
         await replica.leads()
-        assert 1.0 <= time.monotonic() - started <= 1.4
+        assert 1.0 <= time.monotonic() - started <= 1.9
         replica.task.cancel()
         await cluster.delete(LEASES, "ops", "lease")
 

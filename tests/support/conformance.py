@@ -1,9 +1,11 @@
-"""One suite for both clusters: what the in-memory one claims about the Kubernetes API is what a real server does."""
+"""One suite for both clusters: what the in-memory one claims about the Kubernetes API is what a real server does.
+
+Imported by a test module that has a fixture `place`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +25,6 @@ from evaluation_operator.cluster.port import (
     ClusterPort,
     list_all,
 )
-from tests.support.clusters import memory_cluster, real_cluster
 from tests.support.objects import evaluation_job
 
 
@@ -32,13 +33,6 @@ class Place:
     cluster: ClusterPort
     namespace: str
     real: bool
-
-
-@pytest.fixture(params=["memory", pytest.param("real", marks=pytest.mark.apiserver)])
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
-    make = memory_cluster if request.param == "memory" else real_cluster
-    async with make() as (cluster, namespace):
-        yield Place(cluster, namespace, request.param == "real")
 
 
 def config_map(name: str, **labels: str) -> Body:
