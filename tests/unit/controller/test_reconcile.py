@@ -419,3 +419,21 @@ async def test_a_start_that_does_not_get_on_is_looked_at_more_and_more_rarely() 
     assert (await story.status())["phase"] == "pending"
     await replica.settle(until=200)
     assert (await story.status())["error_details"]["reason"] == "PendingDeadlineExceeded"
+
+
+async def test_what_it_did_itself_it_knows_before_any_watch_says_so() -> None:
+    """With watches that show nothing: no request twice, and no look to see what became of the first."""
+    story = Story()
+    await story.apply()
+    blind = Replica(story.cluster, story.clock, deliver=lambda *_: None)
+    blind.world.ingest(EVALUATION_JOBS, None, await story.job())
+    await blind.settle()
+    assert [call.verb for call in story.cluster.faults.calls if call.resource == BATCH_JOBS] == ["create"]
+    await story.simulation.step()
+    story.cluster.hold_pods = True
+    await story.cluster.patch(EVALUATION_JOBS, NAMESPACE, "one", {"spec": {"cancel": True}})
+    story.cluster.faults.clear()
+    blind.world.ingest(EVALUATION_JOBS, "MODIFIED", await story.job())
+    await blind.settle()
+    assert (await story.status())["phase"] == "cancelling"
+    assert [call.verb for call in story.cluster.faults.calls if call.resource == BATCH_JOBS] == ["delete"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from evaluation_operator.cluster.memory import MemoryCluster
-from evaluation_operator.cluster.port import BATCH_JOBS, CONFIG_MAPS, EVALUATION_JOBS, Body, Resource
+from evaluation_operator.cluster.port import BATCH_JOBS, CONFIG_MAPS, EVALUATION_JOBS, Body, Page, Resource
 from evaluation_operator.controller.metrics import Metrics
 from evaluation_operator.controller.queue import WorkQueue
 from evaluation_operator.controller.resync import Resync, WatchDead
@@ -201,3 +202,34 @@ async def test_long_lists_are_read_to_their_end() -> None:
     await setting.resync.once()
     assert len(setting.world.jobs) == 1201
     assert not setting.cluster.objects(CONFIG_MAPS)
+
+
+async def test_what_was_made_after_the_list_is_no_ghost(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting()
+    await setting.apply("before")
+    listing = setting.cluster.list_metadata
+
+    async def slow(resource: Resource, *given: Any, **named: Any) -> Page:
+        page = await listing(resource, *given, **named)
+        if resource == EVALUATION_JOBS:
+            await setting.apply("after")
+        return page
+
+    monkeypatch.setattr(setting.cluster, "list_metadata", slow)
+    await setting.resync.once()
+    assert sorted(name for _, name in setting.world.jobs) == ["after", "before"]
+
+
+async def test_a_cache_that_is_ahead_of_the_list_is_not_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting()
+    await setting.apply("one")
+    listing = setting.cluster.list_metadata
+
+    async def slow(resource: Resource, *given: Any, **named: Any) -> Page:
+        page = await listing(resource, *given, **named)
+        if resource == EVALUATION_JOBS:
+            await setting.cluster.patch(EVALUATION_JOBS, NAMESPACE, "one", {"spec": {"suspend": True}})
+        return page
+
+    monkeypatch.setattr(setting.cluster, "list_metadata", slow)
+    await setting.resync.once()
