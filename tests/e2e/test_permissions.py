@@ -13,6 +13,10 @@ from tests.support.kubectl import CommandError, Kubectl, eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.disruptive, pytest.mark.timeout(400)]
 
+LEASES = "leases.coordination.k8s.io"
+#: A Kubernetes event that repeats is counted up after a minute at the earliest; the recorder's own tests wait for it.
+SLOW = {("patch", "", "events")}
+
 Call = tuple[str, str, str]
 """Verb, group, resource with its subresource."""
 
@@ -56,7 +60,6 @@ def a_range_of_jobs(world: World) -> None:
     world.apply("large", url, tasks=many, params={"limit_samples": 1}, run={"pendingDeadlineSeconds": 600})
     world.apply("stopped", url, params={"parallelism": 1})
     world.apply("paused", url, params={"parallelism": 1})
-    world.kubectl("create", "quota", "later", "--hard=services=1")
     world.apply("refused", url, run={"serviceAccountName": "absent", "pendingDeadlineSeconds": 30})
     world.until("stopped", "active")
     world.kubectl.patch(JOBS, "stopped", {"spec": {"cancel": True}})
@@ -68,9 +71,11 @@ def a_range_of_jobs(world: World) -> None:
 
 
 def test_every_right_is_used_and_no_call_is_refused(world: World) -> None:
+    world.system("delete", LEASES, "evaluation-operator")
+    eventually(lambda: world.system.find(LEASES), bool, 60, "a replica made the lease anew")
     a_range_of_jobs(world)
     for component, port, permissions in (("operator", 8080, OPERATOR), ("api", 7331, API)):
-        wanted = catalogue(permissions)
+        wanted = catalogue(permissions) - SLOW
         # Listing by identifier happens when somebody downloads; the rest of the range is complete.
         if component == "api":
             path = f"/api/v1/namespaces/{world.system.namespace}/services/evaluation-api:7331/proxy"
@@ -82,5 +87,5 @@ def test_every_right_is_used_and_no_call_is_refused(world: World) -> None:
             60,
             f"{component} uses every right of its role",
         )
-        assert calls(world.system, component, port, "made") <= wanted
+        assert calls(world.system, component, port, "made") <= catalogue(permissions)
         assert calls(world.system, component, port, "refused") == set()
