@@ -35,6 +35,7 @@ class Kubectl:
             input=stdin,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=timeout,
             check=False,
         )
