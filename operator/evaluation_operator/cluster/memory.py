@@ -19,6 +19,7 @@ import orjson
 
 from evaluation_operator.cluster.errors import ClusterError, from_status
 from evaluation_operator.cluster.faults import Call, Faults
+from evaluation_operator.cluster.merge_patch import merge
 from evaluation_operator.cluster.port import (
     BATCH_JOBS,
     CONFIG_MAPS,
@@ -366,19 +367,6 @@ class MemoryCluster:
     def _tell(self, resource: Resource, change: str, body: Body) -> None:
         for feed in self._feeds:
             feed(resource, change, _copy(body))
-
-
-def merge(into: Any, changes: Any) -> Any:
-    """JSON merge patch (RFC 7386): null removes, objects are merged, all else replaces."""
-    if not isinstance(changes, Mapping):
-        return changes
-    merged = dict(into) if isinstance(into, Mapping) else {}
-    for key, value in changes.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = merge(merged.get(key), value)
-    return merged
 
 
 def _copy(body: Mapping[str, Any]) -> Body:
