@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation_operator.cluster.memory import merge
+from evaluation_operator.cluster.merge_patch import merge
 from evaluation_operator.resources.results import EvaluationResult
 from evaluation_operator.server.status_patch import Verdict, Wanted, changes, fit, judge, size
 
