@@ -59,7 +59,7 @@ test: venv ## All tests, on a real cluster: builds and starts one if none is giv
 
 .PHONY: test-unit
 test-unit: venv ## Tests that need neither a cluster nor a network
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -n 2 tests/unit
 
 .PHONY: test-parity
 test-parity: venv ## BFCL: every sample's verdict against the official command
@@ -80,7 +80,7 @@ test-e2e: venv cluster images ## Real pods: every example, faults and restarts
 
 .PHONY: demo
 demo: venv cluster images ## From nothing to a score: cluster, chart, a BFCL job, progress, result
-	$(BIN)/python tools/demo.py
+	$(BIN)/python -m tools.demo
 
 .PHONY: bench
 bench: venv cluster images ## Run every benchmark and write docs/performance.md's figures to benchmarks/results/

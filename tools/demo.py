@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from install import NAMESPACE, ROOT, InstallError, install, kubeconfig, tool
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from tools.install import NAMESPACE, ROOT, InstallError, install, kubeconfig, tool
 
 EXAMPLE = ROOT / "examples" / "01-api-page-job" / "job.yaml"
 KIND = "evaluationjobs.evaluation-operator.dev"

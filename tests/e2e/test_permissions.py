@@ -1,6 +1,7 @@
 """Every right of the chart's roles is used by a range of jobs, and no request is refused."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -50,6 +51,11 @@ def catalogue(permissions: Iterable[Permission]) -> set[Call]:
     }
 
 
+def missing(system: Kubectl, component: str, port: int, wanted: set[Call]) -> set[Call]:
+    """Return what of the wanted calls was not made yet."""
+    return wanted - calls(system, component, port, "made")
+
+
 def a_range_of_jobs(world: World) -> None:
     """Every kind of thing that makes the operator ask the Kubernetes API for something."""
     url = world.endpoint("--latency-ms", "200")
@@ -81,11 +87,7 @@ def test_every_right_is_used_and_no_call_is_refused(world: World) -> None:
             path = f"/api/v1/namespaces/{world.system.namespace}/services/evaluation-api:7331/proxy"
             job_id = world.status("inline-key")["job_id"]
             world.system("get", "--raw", f"{path}/v2/evaluation/jobs/{job_id}/results/artifacts/download")
-        eventually(
-            lambda component=component, port=port, wanted=wanted: wanted - calls(world.system, component, port, "made"),
-            lambda unused: not unused,
-            60,
-            f"{component} uses every right of its role",
-        )
+        unused = partial(missing, world.system, component, port, wanted)
+        eventually(unused, lambda calls: not calls, 60, f"{component} uses every right of its role")
         assert calls(world.system, component, port, "made") <= catalogue(permissions)
         assert calls(world.system, component, port, "refused") == set()

@@ -213,7 +213,9 @@ async def test_second_run_continues_and_asks_only_what_is_missing(endpoint: Faul
 
     endpoint.fault = die
     await fails(pinned_job(endpoint.url, tasks=many(100), parallelism=3), tmp_path)
-    answered = len((tmp_path / "records/000-task1.jsonl").read_text().splitlines()) - 1
+    lines = (tmp_path / "records/000-task1.jsonl").read_text().splitlines()
+    answered = sum("answer" in json.loads(line) for line in lines)
+    assert 0 < answered < 100
     endpoint.fault = None
     endpoint.bodies.clear()
     # Other tuning, the same job.
