@@ -121,6 +121,7 @@ def _figures(setting: Setting, asked: Sequence[Request], usage: Usage) -> dict[s
         "generation_seconds": end - begin,
         "requests_per_second": setting.samples / (end - begin),
         "share_of_ideal": setting.ideal / (end - begin),
+        "endpoint_ms_per_answer": statistics.mean(each.answered - each.arrived for each in asked) * 1000,
         "cpu_ms_per_request": usage.cpu_between(begin, end) / setting.samples * 1000,
         "command_seconds": usage.seconds,
         "command_cpu_seconds": usage.cpu,

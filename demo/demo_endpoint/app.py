@@ -89,9 +89,9 @@ class DemoEndpoint:
         self.requests += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        arrived = time.time()
+        arrived, ready = time.time(), time.monotonic() + self._latency(request)
         try:
-            response = await self._respond(request)
+            response = await self._respond(request, ready)
             if self._settings.record:
                 self._recorded.append((arrived, time.time(), await request.read()))
             return response
@@ -100,11 +100,8 @@ class DemoEndpoint:
             if self._settings.die_after and self.requests >= self._settings.die_after:
                 self.died.set()
 
-    async def _respond(self, request: web.Request) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, ready: float) -> web.StreamResponse:
         raw = await request.read()
-        latency = float(request.headers.get(LATENCY, self._settings.latency_ms))
-        if latency:
-            await asyncio.sleep(latency / 1000)
         if not self._allowed(request):
             return _error(401, "the bearer key is missing or wrong")
         if not self._within_rate():
@@ -116,9 +113,12 @@ class DemoEndpoint:
             return _error(400, "the body is not a JSON object")
         fault = self._fault(request, raw)
         chat = request.path.endswith("/chat/completions")
+        share = request.headers.get(WRONG_SHARE)
+        message = self._message(body, chat, None if share is None else float(share))
+        # What it takes to find the answer is a part of the latency, as it is in a model's server.
+        if (left := ready - time.monotonic()) > 0:
+            await asyncio.sleep(left)
         if fault == Fault.NONE:
-            share = request.headers.get(WRONG_SHARE)
-            message = self._message(body, chat, None if share is None else float(share))
             return await _answer(request, body, message, chat, len(raw))
         return await _faulty(request, fault)
 
@@ -130,6 +130,10 @@ class DemoEndpoint:
         if question is not None:
             return self._answerer.message(question, wrong_share)
         return _forced_call(body) or {"role": "assistant", "content": f"{NO_CALL} {NOTICE}"}
+
+    def _latency(self, request: web.Request) -> float:
+        """Seconds from a request to its answer."""
+        return float(request.headers.get(LATENCY, self._settings.latency_ms)) / 1000
 
     def _allowed(self, request: web.Request) -> bool:
         key = self._settings.api_key

@@ -6,6 +6,7 @@ The same code runs in a pod and on a laptop; what differs (where secrets are, wh
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ class _Execution:
             await preflight(client, self._target, tools=True)
         for endpoint in dict.fromkeys(endpoint for plan in plans for endpoint in plan.endpoints):
             await preflight(client, endpoint)
+        # Modules and samples stay to the end: looking through them for garbage would hold up all requests under way.
+        gc.freeze()
         log.info("preflight passed", extra={"tasks": len(plans), "samples": sum(len(p.samples) for p in plans)})
         return engine, plans
 
