@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
+LOAD_BEFORE = os.getloadavg()[0]
+"""Asked when the measurement starts: at its end it would tell of the measurement itself."""
 
 
 def machine() -> dict[str, Any]:
@@ -26,7 +28,7 @@ def machine() -> dict[str, Any]:
         "memory_gib": round(memory / 1024**2, 1),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "load": round(os.getloadavg()[0], 2),
+        "load": round(LOAD_BEFORE, 2),
     }
 
 
