@@ -1,4 +1,4 @@
-"""The log: one JSON object a line, with the object that it is about."""
+"""The operator's log: on standard error, with the object that a line is about."""
 
 from __future__ import annotations
 
@@ -7,28 +7,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
-
+from evaluation_operator import logs
 from evaluation_operator.resources.identity import JOB_KIND
-
-_RENAMED = {"levelname": "severity", "name": "logger", "asctime": "timestamp"}
 
 
 def configure(level: str) -> None:
     """Sends all logging to standard error as JSON. kopf's own notes below WARNING are left out."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(
-            "%(asctime)s %(levelname)s %(name)s %(message)s",
-            datefmt="%Y-%m-%dT%H:%M:%S%z",
-            rename_fields=_RENAMED,
-        )
-    )
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    logs.configure(level, sys.stderr)
     for noisy in ("kopf", "asyncio", "aiohttp.access"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def about(namespace: str, name: str, **more: Any) -> Mapping[str, Any]:

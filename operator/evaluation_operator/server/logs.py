@@ -2,53 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
 import uuid
-from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TextIO
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from evaluation_operator import logs
 from evaluation_operator.server.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 _access = logging.getLogger("evaluation_operator.access")
 
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
-_LONGEST = 2000
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
 
 
-class JsonFormatter(logging.Formatter):
-    """A record as JSON: time, level, logger, message, and whatever was given as `extra`."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage()[:_LONGEST],
-        }
-        for key, value in vars(record).items():
-            if key not in _STANDARD:
-                line[key] = value if isinstance(value, (int, float, bool)) else str(value)[:_LONGEST]
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)[-4 * _LONGEST :]
-        return json.dumps(line, ensure_ascii=False)
-
-
 def configure(level: str, stream: TextIO = sys.stderr) -> None:
     """Sends every log of the process, uvicorn's own included, to `stream` as JSON."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonFormatter())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    logs.configure(level, stream)
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

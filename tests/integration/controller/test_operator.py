@@ -260,4 +260,4 @@ def test_a_terminating_process_answers_its_probes_truthfully(kubectl: Kubectl, r
     assert operator.get("/livez")[0] == 200
     assert operator.terminate() == 0
     assert [line["message"] for line in operator.lines()][-1] == "stopped"
-    assert not [line for line in operator.lines() if line["severity"] in ("ERROR", "CRITICAL")]
+    assert not [line for line in operator.lines() if line["level"] in ("error", "critical")]

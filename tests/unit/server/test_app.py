@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from evaluation_operator.cluster.errors import Unavailable
+from evaluation_operator.logs import JsonFormatter
 from evaluation_operator.resources.identity import API_VERSION
-from evaluation_operator.server.logs import JsonFormatter, configure
+from evaluation_operator.server.logs import configure
 from tests.unit.server.world import World, archive
 from tests.unit.server.world import world as make_world
 
@@ -134,7 +135,7 @@ def test_a_trace_is_part_of_its_line() -> None:
     assert "\n" not in line
     parsed = json.loads(line)
     assert parsed["message"] == "it broke"
-    assert "in two lines" in parsed["exception"]
+    assert "in two lines" in parsed["trace"]
 
 
 async def test_the_store_is_swept_at_the_start(tmp_path: Path) -> None:
