@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import VALUES, World
 from tests.support.kubectl import fresh_namespace
 from tools.install import STATE, install, kubeconfig
 
@@ -19,10 +19,9 @@ def cluster_config() -> Path:
 @pytest.fixture(scope="session")
 def release(cluster_config: Path) -> Path:
     """The kubeconfig of a cluster in which this checkout's chart and images are installed."""
-    absent = {"runner.images.absent.reference": "registry.invalid/none:1", "runner.images.absent.types": "{absent}"}
     with (STATE / "install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test workers: Helm refuses two operations at once
-        install(cluster_config, {"demoEndpoint.enabled": "true", **absent})
+        install(cluster_config, VALUES)
     return cluster_config
 
 

@@ -8,6 +8,12 @@ from typing import Any
 from tests.support.kubectl import CommandError, Kubectl, eventually
 from tools.install import NAMESPACE, image_values
 
+VALUES = {
+    "demoEndpoint.enabled": "true",
+    "runner.images.absent.reference": "registry.invalid/none:1",
+    "runner.images.absent.types": "{absent}",
+}
+"""What the chart is installed with: the demo endpoint, and a config type whose image no registry has."""
 JOBS = "evaluationjobs.evaluation-operator.dev"
 TERMINAL = ("completed", "error", "cancelled")
 SLOWNESS = float(os.environ.get("EVALUATION_TEST_SLOWNESS", "1"))
