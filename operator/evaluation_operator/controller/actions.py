@@ -30,6 +30,11 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class AsAsked:
+    """The Kubernetes Job was made, and nobody on its way changed whether it is suspended: its answer has no news."""
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """The Kubernetes Job's name is in use: whoever has it must be looked at."""
 
@@ -58,15 +63,17 @@ class Actions:
         self._pod_settings = pod_settings
         self._now = now
 
-    async def run(self, body: Body, actions: Sequence[Action]) -> Taken | Refused | None:
-        """Executes the actions of one decision about this EvaluationJob, in order; None when all were done.
+    async def run(self, body: Body, actions: Sequence[Action]) -> AsAsked | Taken | Refused | None:
+        """Executes the actions of one decision about this EvaluationJob, in order; None when all were done, AsAsked
+        when the only one was a creation without surprises.
 
         Raises ClusterError when one failed in a way that says nothing about the job.
         """
+        outcome: AsAsked | Taken | Refused | None = None
         for action in actions:
             if isinstance(action, CreateBatchJob):
                 outcome = await self._create(body, action)
-                if outcome is not None:
+                if isinstance(outcome, Taken | Refused):
                     return outcome
             elif isinstance(action, DeleteBatchJob):
                 await self._delete(body, action)
@@ -76,9 +83,9 @@ class Actions:
                 await self._patch(body, action.uid, {"ttlSecondsAfterFinished": action.seconds})
             else:
                 assert_never(action)
-        return None
+        return outcome if len(actions) == 1 else None
 
-    async def _create(self, body: Body, action: CreateBatchJob) -> Taken | Refused | None:
+    async def _create(self, body: Body, action: CreateBatchJob) -> AsAsked | Taken | Refused | None:
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         job = views.job_view(body)
         built = build(
@@ -105,7 +112,7 @@ class Actions:
         self._world.batch_jobs.apply(made)
         if job.created is not None:
             self._metrics.started_seconds.observe(max(0.0, (self._now() - job.created).total_seconds()))
-        return None
+        return AsAsked() if bool(made["spec"].get("suspend")) == action.suspended else None
 
     async def _create_owned(self, resource: Resource, namespace: str, body: Body) -> None:
         try:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from evaluation_operator.cluster.errors import NotFound
 from evaluation_operator.cluster.port import EVALUATION_JOBS, Body, ClusterPort
-from evaluation_operator.controller.actions import Actions, Refused, Taken
+from evaluation_operator.controller.actions import Actions, AsAsked, Refused, Taken
 from evaluation_operator.controller.gather import Found, Gatherer
 from evaluation_operator.controller.logs import about
 from evaluation_operator.controller.metrics import Metrics
@@ -78,6 +78,7 @@ class Reconciler:
             if decision.ask:
                 found = await self._gatherer.answer(observed, decision.ask, found)
                 continue
+            outcome = None
             if decision.actions:
                 self._fence()
                 outcome = await self._actions.run(body, decision.actions)
@@ -92,7 +93,9 @@ class Reconciler:
             changed = await self._write(key, body, decision)
             if changed is None:
                 return None
-            if changed is body and not decision.actions:
+            # What comes of a creation without surprises is what the decision foresaw: another look would find nothing,
+            # and whatever happens to it now comes through the watches.
+            if isinstance(outcome, AsAsked) or (changed is body and not decision.actions):
                 return decision.requeue_after
             body = changed
         raise Unsettled(f"no rest after {ROUNDS} decisions")

@@ -67,7 +67,7 @@ def render(
     previous: Mapping[str, Any], wanted: Mapping[str, State], generation: int, now: datetime
 ) -> list[dict[str, Any]]:
     """Return the conditions list in a fixed order. `lastTransitionTime` moves only when the status does."""
-    rendered = []
+    rendered, this_moment = [], clock.render(now)
     for kind in TYPES:
         said = wanted[kind]
         before = find(previous, kind)
@@ -78,7 +78,7 @@ def render(
                 "status": said.status,
                 "reason": said.reason,
                 "message": cut(said.message),
-                "lastTransitionTime": clock.render(changed or now),
+                "lastTransitionTime": clock.render(changed) if changed is not None else this_moment,
                 "observedGeneration": generation,
             }
         )

@@ -53,10 +53,11 @@ def created(o: Observed) -> Decision | None:
     )
     facts = Facts(resolved=found.resolved)
     if o.job.run.queue_name is None:
-        return moves.go(o, phases.PENDING, actions=(create,), requeue_after=RETRY, facts=facts)
+        soon = min(pending_left(o), RETRY)
+        return moves.go(o, phases.PENDING, actions=(create,), requeue_after=soon, facts=facts)
     # Said at once: the next look would find it in the queue, and write a second time.
     reason, message = reasons.QUEUED, _in_queue(o)
-    return moves.go(o, phases.PENDING, reason, message, actions=(create,), requeue_after=RETRY, facts=facts)
+    return moves.go(o, phases.PENDING, reason, message, actions=(create,), requeue_after=queue_left(o), facts=facts)
 
 
 def removed(o: Observed) -> Decision | None:

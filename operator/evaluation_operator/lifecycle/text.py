@@ -8,7 +8,9 @@ def cut(text: str, limit: int = MAX_MESSAGE_BYTES) -> str:
     """Return the text as one line of at most `limit` UTF-8 bytes, without control characters or lone
     surrogates."""
     # Far more than can be kept is not looked at, so that the cost does not depend on the sender.
-    clean = "".join(char if char.isprintable() else " " for char in text[: 4 * limit])
+    clean = text[: 4 * limit]
+    if not clean.isprintable():
+        clean = "".join(char if char.isprintable() else " " for char in clean)
     line = " ".join(clean.split())
     raw = line.encode(errors="replace")
     if len(raw) <= limit:

@@ -1,5 +1,6 @@
 """Names that identify the project's objects: group, kinds, labels, annotations and job identifiers."""
 
+from functools import lru_cache
 from uuid import UUID
 
 GROUP = "evaluation-operator.dev"
@@ -32,6 +33,7 @@ _ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 22
 
 
+@lru_cache(maxsize=1024)
 def job_id(uid: str) -> str:
     """Return the v2 identifier of the EvaluationJob with this UID: ``job-`` and 22 lower-case alphanumerics.
 

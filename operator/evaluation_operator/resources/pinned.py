@@ -3,6 +3,7 @@ afterwards."""
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field
@@ -30,6 +31,10 @@ class PinnedJob(Model):
 
     def dumps(self) -> str:
         """Return canonical JSON: the same job gives the same bytes."""
+        return self._canonical
+
+    @cached_property
+    def _canonical(self) -> str:
         return canonical_json(self.to_json())
 
 

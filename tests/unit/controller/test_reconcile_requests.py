@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
-from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, EVALUATION_TARGETS, EVENTS
+from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, EVALUATION_TARGETS, EVENTS, Body, Resource
+from evaluation_operator.controller.gather import Found
+from evaluation_operator.lifecycle.observed import Observed
 from tests.support.objects import evaluation_target
 from tests.support.replicas import NAMESPACE, Replica, Story
 from tests.unit.controller.test_reconcile import happy_life
@@ -158,3 +161,38 @@ async def test_what_it_did_itself_it_knows_before_any_watch_says_so() -> None:
     await blind.settle()
     assert (await story.status())["phase"] == "cancelling"
     assert [call.verb for call in story.cluster.faults.calls if call.resource == BATCH_JOBS] == ["delete"]
+
+
+async def test_a_creation_without_surprises_needs_no_second_look() -> None:
+    story = Story()
+    replica = story.replica()
+    looks: list[Body] = []
+    observe = replica.reconciler._gatherer.observe
+
+    def counted(body: Body, found: Found) -> Observed:
+        looks.append(body)
+        return observe(body, found)
+
+    replica.reconciler._gatherer.observe = counted  # type: ignore[method-assign]
+    await story.apply()
+    key = await replica.queue.get()
+    assert await replica.reconciler.reconcile(key) == 30.0, "and the next look comes in time"
+    assert len(looks) == 1
+    assert story.phases == ["pending"]
+
+
+async def test_a_kubernetes_job_that_came_back_suspended_is_resumed_at_once() -> None:
+    story = Story()
+    replica = story.replica()
+    create = story.cluster.create
+
+    async def admitted(resource: Resource, namespace: str, body: Body, **given: Any) -> Body:
+        if resource == BATCH_JOBS:
+            body = {**body, "spec": {**body["spec"], "suspend": True}}
+        return await create(resource, namespace, body, **given)
+
+    story.cluster.create = admitted  # type: ignore[assignment,method-assign]
+    await story.apply()
+    await replica.reconciler.reconcile(await replica.queue.get())
+    [batch_job] = story.cluster.objects(BATCH_JOBS)
+    assert batch_job["spec"]["suspend"] is False
