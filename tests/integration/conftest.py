@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kubectl import Kubectl, fresh_namespace
-from tools.install import ROOT, kubeconfig
+from tests.support.kubectl import Kubectl, apply_crds, fresh_namespace
+from tools.install import kubeconfig
 
 
 @pytest.fixture(scope="session")
@@ -16,9 +16,7 @@ def cluster_config() -> Path:
 
 @pytest.fixture(scope="session")
 def crds(cluster_config: Path) -> None:
-    outside = Kubectl(cluster_config)
-    outside("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
-    outside("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
+    apply_crds(cluster_config)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import yaml
 
-from tools.install import tool
+from tools.install import ROOT, tool
 
 T = TypeVar("T")
 
@@ -60,6 +60,13 @@ class Kubectl:
     def patch(self, kind: str, name: str, change: dict[str, Any], *flags: str) -> str:
         """Merge a change into an object."""
         return self("patch", kind, name, "--type=merge", "-p", json.dumps(change), *flags)
+
+
+def apply_crds(config: Path) -> None:
+    """Apply the checkout's CRDs and wait until the API server serves them."""
+    outside = Kubectl(config)
+    outside("apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "crds"))
+    outside("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.control_plane import available, control_plane
+from tests.support.kubectl import apply_crds
 from tools.install import kubeconfig
 
 
@@ -18,3 +19,9 @@ def cluster_config() -> Iterator[Path]:
             yield path
         return
     yield kubeconfig()
+
+
+@pytest.fixture(scope="session")
+def crds(cluster_config: Path) -> None:
+    """For this cluster, whatever other one the session has used before."""
+    apply_crds(cluster_config)
