@@ -8,61 +8,43 @@ is the same span of time without a job, so that what is written anyhow would sho
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 import time
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.report import publish
-from tools.install import NAMESPACE, ROOT, install, kubeconfig, tool
+from evaluation_operator.resources.identity import LABEL_JOB_UID
+from tests.support.kubectl import Kubectl
+from tests.support.kubernetes_requests import PORTS, counted_by
+from tools.install import NAMESPACE, ROOT, install, kubeconfig
 
 EXAMPLE = ROOT / "examples" / "01-api-page-job" / "job.yaml"
 JOBS = "evaluationjobs.evaluation-operator.dev"
-PORTS = {"operator": 8080, "api": 7331}
 WRITES = ("create", "patch", "delete")
 NOT_OF_JOBS = ("leases", "tokenreviews")
 
 
-def kubectl(config: Path, *words: str, stdin: str | None = None) -> str:
-    """Run kubectl in the release's namespace; raises when it fails."""
-    command = [tool("kubectl"), f"--kubeconfig={config}", f"--namespace={NAMESPACE}", *words]
-    return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True, timeout=60).stdout
-
-
-def writes(config: Path) -> dict[str, float]:
+def writes(system: Kubectl) -> Counter[str]:
     """Return the writes that the pods of both components have counted so far, as ``verb resource``: number."""
-    counted: dict[str, float] = {}
-    for component, port in PORTS.items():
-        pods = json.loads(
-            kubectl(config, "get", "pods", "-l", f"app.kubernetes.io/component={component}", "-o", "json")
-        )
-        for pod in pods["items"]:
-            path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod['metadata']['name']}:{port}/proxy/metrics"
-            for family in text_string_to_metric_families(kubectl(config, "get", "--raw", path)):
-                for sample in family.samples:
-                    labels = sample.labels
-                    wanted = sample.name == "evaluation_kubernetes_requests_total" and labels["verb"] in WRITES
-                    if wanted and labels["resource"] not in NOT_OF_JOBS:
-                        key = f"{labels['verb']} {labels['resource']}"
-                        counted[key] = counted.get(key, 0) + sample.value
-    return counted
+    written: Counter[str] = Counter()
+    for component in PORTS:
+        for (verb, _, resource, _), number in counted_by(system, component).items():
+            if verb in WRITES and resource not in NOT_OF_JOBS:
+                written[f"{verb} {resource}"] += number
+    return written
 
 
-def live(config: Path, name: str, job: dict[str, Any]) -> None:
+def live(system: Kubectl, name: str, job: dict[str, Any]) -> None:
     """Run one job until its Kubernetes Job has its time to live, which is the last write."""
-    body = {**job, "metadata": {"name": name}}
-    kubectl(config, "apply", "-f", "-", stdin=yaml.safe_dump(body))
-    kubectl(config, "wait", "--for=condition=Ready", f"{JOBS}/{name}", "--timeout=50s")
-    uid = json.loads(kubectl(config, "get", JOBS, name, "-o", "json"))["metadata"]["uid"]
-    selector = f"evaluation-operator.dev/job-uid={uid}"
-    path = "jsonpath={.spec.ttlSecondsAfterFinished}"
-    child = json.loads(kubectl(config, "get", "jobs.batch", "-l", selector, "-o", "json"))["items"][0]
-    kubectl(config, "wait", f"--for={path}", f"jobs.batch/{child['metadata']['name']}", "--timeout=30s")
+    system.apply({**job, "metadata": {"name": name}})
+    system("wait", "--for=condition=Ready", f"{JOBS}/{name}", "--timeout=50s")
+    uid = system.get(JOBS, name)["metadata"]["uid"]
+    [child] = system.find("jobs.batch", "-l", f"{LABEL_JOB_UID}={uid}")
+    patched = "--for=jsonpath={.spec.ttlSecondsAfterFinished}"
+    system("wait", patched, f"jobs.batch/{child['metadata']['name']}", "--timeout=30s")
 
 
 def main() -> int:
@@ -72,25 +54,26 @@ def main() -> int:
     jobs = parser.parse_args().jobs
     config = kubeconfig()
     install(config, {"demoEndpoint.enabled": "true"})
+    system = Kubectl(config, NAMESPACE)
     job = yaml.safe_load(EXAMPLE.read_text())
     names = [f"writes-{number}" for number in range(jobs)]
     time.sleep(10)
-    begun, before = time.monotonic(), writes(config)
+    begun, before = time.monotonic(), writes(system)
     for name in names:
-        live(config, name, job)
+        live(system, name, job)
     time.sleep(2)  # events are written behind everything else
-    span, after = time.monotonic() - begun, writes(config)
+    span, after = time.monotonic() - begun, writes(system)
     time.sleep(span)
-    idle = writes(config)
-    kubectl(config, "delete", JOBS, *names)
-    each = {key: (after[key] - before.get(key, 0)) / jobs for key in sorted(after) if after[key] > before.get(key, 0)}
+    idle = writes(system)
+    system("delete", JOBS, *names)
+    each = {key: number / jobs for key, number in sorted((after - before).items())}
     met = publish(
         "job_writes",
         {"API writes in a job's whole life, events included": (sum(each.values()), "<=", 8)},
         {
             "jobs": jobs,
             "writes a job": each,
-            "control: writes in the same time without a job": sum(idle.values()) - sum(after.values()),
+            "control: writes in the same time without a job": idle.total() - after.total(),
         },
     )
     return 0 if met else 1

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 from functools import partial
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from evaluation_operator.cluster.permissions import Permission
 from evaluation_operator.controller.permissions import PERMISSIONS as OPERATOR
 from evaluation_operator.server.permissions import PERMISSIONS as API
 from tests.e2e.world import JOBS, World
-from tests.support.kubectl import CommandError, Kubectl, eventually
+from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubernetes_requests import counted_by
 
 pytestmark = [pytest.mark.e2e, pytest.mark.disruptive, pytest.mark.timeout(400)]
 
@@ -22,23 +22,10 @@ Call = tuple[str, str, str]
 """Verb, group, resource with its subresource."""
 
 
-def calls(system: Kubectl, component: str, port: int, verdict: str) -> set[Call]:
+def calls(system: Kubectl, component: str, verdict: str) -> set[Call]:
     """Return the calls that the pods of a component counted: those refused with 403, or all others."""
-    found: set[Call] = set()
-    for pod in system.find("pods", "-l", f"app.kubernetes.io/component={component}"):
-        name = pod["metadata"]["name"]
-        try:
-            path = f"/api/v1/namespaces/{system.namespace}/pods/{name}:{port}/proxy/metrics"
-            text = system("get", "--raw", path)
-        except CommandError:
-            continue  # a pod that is going away
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                if sample.name == "evaluation_kubernetes_requests_total" and sample.value:
-                    labels = sample.labels
-                    if (labels["code"] == "403") == (verdict == "refused"):
-                        found.add((labels["verb"], labels["group"], labels["resource"]))
-    return found
+    counted = counted_by(system, component)
+    return {(verb, group, name) for verb, group, name, code in counted if (code == 403) == (verdict == "refused")}
 
 
 def catalogue(permissions: Iterable[Permission]) -> set[Call]:
@@ -51,9 +38,9 @@ def catalogue(permissions: Iterable[Permission]) -> set[Call]:
     }
 
 
-def missing(system: Kubectl, component: str, port: int, wanted: set[Call]) -> set[Call]:
+def missing(system: Kubectl, component: str, wanted: set[Call]) -> set[Call]:
     """Return what of the wanted calls was not made yet."""
-    return wanted - calls(system, component, port, "made")
+    return wanted - calls(system, component, "made")
 
 
 def a_range_of_jobs(world: World) -> None:
@@ -80,14 +67,14 @@ def test_every_right_is_used_and_no_call_is_refused(world: World) -> None:
     world.system("delete", LEASES, "evaluation-operator")
     eventually(lambda: world.system.find(LEASES), bool, 60, "a replica made the lease anew")
     a_range_of_jobs(world)
-    for component, port, permissions in (("operator", 8080, OPERATOR), ("api", 7331, API)):
+    for component, permissions in (("operator", OPERATOR), ("api", API)):
         wanted = catalogue(permissions) - SLOW
         # Listing by identifier happens when somebody downloads; the rest of the range is complete.
         if component == "api":
             path = f"/api/v1/namespaces/{world.system.namespace}/services/evaluation-api:7331/proxy"
             job_id = world.status("inline-key")["job_id"]
             world.system("get", "--raw", f"{path}/v2/evaluation/jobs/{job_id}/results/artifacts/download")
-        unused = partial(missing, world.system, component, port, wanted)
+        unused = partial(missing, world.system, component, wanted)
         eventually(unused, lambda calls: not calls, 60, f"{component} uses every right of its role")
-        assert calls(world.system, component, port, "made") <= catalogue(permissions)
-        assert calls(world.system, component, port, "refused") == set()
+        assert calls(world.system, component, "made") <= catalogue(permissions)
+        assert calls(world.system, component, "refused") == set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -20,13 +19,10 @@ import yaml
 
 from evaluation_operator.controller.permissions import PERMISSIONS
 from tests.support.kubectl import Kubectl, eventually
+from tests.support.kubernetes_requests import Counted, counted
 from tools.install import ROOT
 
 ACCOUNT = "operator-under-test"
-_REQUESTS = re.compile(
-    r'evaluation_kubernetes_requests_total\{code="(?P<code>\d+)",group="(?P<group>[^"]*)",'
-    r'resource="(?P<resource>[^"]*)",verb="(?P<verb>[^"]*)"\} (?P<count>\S+)'
-)
 
 
 def restricted_config(kubectl: Kubectl, directory: Path, lease: str) -> Path:
@@ -107,12 +103,9 @@ class OperatorProcess:
         except URLError:
             return 0, ""
 
-    def requests(self) -> dict[tuple[str, str, str, int], int]:
-        """How often was asked: (verb, group, resource or resource/subresource, HTTP status) → count."""
-        found = _REQUESTS.finditer(self.get("/metrics")[1])
-        return {
-            (one["verb"], one["group"], one["resource"], int(one["code"])): int(float(one["count"])) for one in found
-        }
+    def requests(self) -> Counted:
+        """How often was asked."""
+        return counted(self.get("/metrics")[1])
 
     def metric(self, name: str) -> float:
         """The value of a metric without labels."""
