@@ -33,6 +33,7 @@ IMAGES = (
     Image("operator", ("operator/evaluation_operator",)),
     Image("api", ("operator/evaluation_operator",)),
     Image("runner-bfcl", ("operator/evaluation_operator",)),
+    Image("runner-custom", ("operator/evaluation_operator",)),
     Image("demo-endpoint", ("demo/demo_endpoint",)),
 )
 

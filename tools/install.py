@@ -45,6 +45,7 @@ def image_values() -> dict[str, str]:
         "operator.image.reference": images["operator"],
         "api.image.reference": images["api"],
         "runner.images.bfcl.reference": images["runner-bfcl"],
+        "runner.images.custom.reference": images["runner-custom"],
         "demoEndpoint.image.reference": images["demo-endpoint"],
     }
 

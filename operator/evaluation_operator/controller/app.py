@@ -290,7 +290,7 @@ def policy(settings: OperatorSettings) -> Policy:
     """The part of the settings that the rules look at."""
     defaults = settings.defaults
     return Policy(
-        supported_types=frozenset(settings.runner_images),
+        types={name: runner.accepts for name, runner in settings.runner_images.items()},
         pending_deadline_seconds=defaults.pending_deadline_seconds,
         active_deadline_seconds=defaults.active_deadline_seconds,
         queue_deadline_seconds=defaults.queue_deadline_seconds,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from evaluation_operator.controller.permissions import LEASE_NAME
+from evaluation_operator.resources.acceptance import Accepts
 from evaluation_operator.resources.run import Resources
 
 SETTINGS_VARIABLE = "EVALUATION_SETTINGS"
@@ -47,6 +48,9 @@ class RunnerImage(Section):
     """Complete reference."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """As in a container."""
+    accepts: Accepts = {}
+    """Task types with their target types; anything else is refused when the job is accepted. Empty: the engine judges.
+    """
 
 
 class Defaults(Section):

@@ -31,6 +31,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from evaluation_operator.resources.acceptance import Accepts
     from evaluation_operator.resources.config import ConfigBody
     from evaluation_operator.resources.job import EvaluationJobSpec
     from evaluation_operator.resources.pinned import PinnedJob
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 class Settings:
     """What the operator's administrator decides about every job. All times are seconds."""
 
-    supported_types: frozenset[str]
-    """Config types which have a runner image: the keys of the chart's image table."""
+    types: Mapping[str, Accepts]
+    """Config types which have a runner image, the keys of the chart's image table, with what the image accepts."""
     pending_deadline_seconds: int = 3600
     active_deadline_seconds: int = 86400
     queue_deadline_seconds: int = 604800

@@ -17,11 +17,15 @@ ACCEPTED: Final = "Accepted"
 QUEUED: Final = "Queued"
 """The queue named by `spec.run.queueName` has not admitted the Kubernetes Job."""
 
-# The job was not accepted. The first three end it; the others wait for the object until the pending deadline.
+# The job was not accepted. The first five end it; the others wait for the object until the pending deadline.
 INVALID_SPEC: Final = "InvalidSpec"
 """The spec contradicts itself. It cannot change, so a new job is needed."""
 UNSUPPORTED_TYPE: Final = "UnsupportedType"
 """No runner image is installed for this config type."""
+UNSUPPORTED_TASK: Final = "UnsupportedTask"
+"""The config type exists, but has no task of this type; the message names those that it has."""
+UNSUPPORTED_TARGET: Final = "UnsupportedTarget"
+"""A target of this type cannot be evaluated in this way; the message names the types that can."""
 TYPE_MISMATCH: Final = "TypeMismatch"
 """The referenced object has another type than the reference says."""
 TARGET_NOT_FOUND: Final = "TargetNotFound"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from evaluation_operator.lifecycle import reasons
 from evaluation_operator.lifecycle.observed import JobView, Observed, ReferencedView, ReferenceKey
-from evaluation_operator.resources import references
+from evaluation_operator.resources import acceptance, references
 from evaluation_operator.resources.config import ConfigBody
 from evaluation_operator.resources.identity import job_id
 from evaluation_operator.resources.job import EvaluationJobSpec
@@ -72,7 +72,7 @@ def check(o: Observed) -> Problem | None:
         if wrong is not None:
             return Problem(reasons.INVALID_SPEC, f"spec.config: {wrong}. Create a new job.", fatal=True)
     if spec.config.type is not None:
-        return _unsupported(o, spec.config.type)
+        return _unsupported(o, spec.config, "spec.config")
     return None
 
 
@@ -88,6 +88,9 @@ def resolve(o: Observed) -> Resolution | Problem:
     config = _config(o, spec, config_key)
     if isinstance(config, Problem):
         return config
+    apart = acceptance.pair_problem(target, config, o.settings.types.get(config.type or "", {}))
+    if apart is not None:
+        return Problem(reasons.UNSUPPORTED_TARGET, f"spec.config: {apart}. Create a new job.", fatal=True)
     lifted_target = lift(target.to_json(), "target")
     lifted_config = lift(config.to_json(), "config")
     resolved = {
@@ -134,7 +137,7 @@ def _config(o: Observed, spec: EvaluationJobSpec, key: ReferenceKey | None) -> C
         return Problem(reasons.CONFIG_INVALID, f"EvaluationConfig {_name(key)}: {wrong}.", fatal=False)
     if spec.config.type is not None and spec.config.type != body.type:
         return _mismatch("spec.config", spec.config.type, f"EvaluationConfig {_name(key)}", body.type)
-    return _unsupported(o, body.type or "") or body
+    return _unsupported(o, body, f"EvaluationConfig {_name(key)}") or body
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +171,14 @@ def _unusable(o: Observed, kind: _Kind, key: ReferenceKey, found: ReferencedView
     return Problem(kind.invalid, f"{what} is invalid: {found.error}", fatal=False)
 
 
-def _unsupported(o: Observed, kind: str) -> Problem | None:
-    supported = sorted(o.settings.supported_types)
-    if kind in supported:
-        return None
-    known = ", ".join(supported) if supported else "none"
-    message = f"No runner is installed for config type {kind}. Supported here: {known}."
-    return Problem(reasons.UNSUPPORTED_TYPE, message, fatal=True)
+def _unsupported(o: Observed, config: ConfigBody, where: str) -> Problem | None:
+    accepts = o.settings.types.get(config.type or "")
+    if accepts is None:
+        known = ", ".join(sorted(o.settings.types)) or "none"
+        message = f"No runner is installed for config type {config.type}. Supported here: {known}."
+        return Problem(reasons.UNSUPPORTED_TYPE, message, fatal=True)
+    wrong = acceptance.task_problem(config, accepts)
+    return None if wrong is None else Problem(reasons.UNSUPPORTED_TASK, f"{where}: {wrong}.", fatal=True)
 
 
 def _mismatch(where: str, said: str, what: str, actual: str | None) -> Problem:

@@ -71,7 +71,7 @@ async def preflight(client: HttpClient, endpoint: APIEndpoint, *, tools: bool = 
         advice = _ADVICE[error.kind]
         if tools and error.kind is ErrorKind.REFUSED:
             advice = (
-                "the same call without tools was accepted: start the server with tool calling, or choose a config "
-                "type that prompts for calls (for BFCL: one that ends in _prompting, or extra.native_calling: false)"
+                "the same call without tools was accepted: start the server with tool calling, or evaluate without "
+                "tools (docs/evaluation-types.md says how for each config type)"
             )
         raise RunError(reason, f"{what} for model {endpoint.model_id}: {error.message}. To do: {advice}.") from error

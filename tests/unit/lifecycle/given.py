@@ -22,7 +22,7 @@ T0 = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 UID = "7d3f2a10-1111-4222-8333-444455556666"
 CHILD_UID = "c0ffee00-0000-4000-8000-000000000001"
 CHILD = "smoke-7d3f2a10"
-SETTINGS = Settings(supported_types=frozenset({"bfclv3", "bfclv2"}))
+SETTINGS = Settings(types={"bfclv3": {}, "bfclv2": {}})
 DIGESTS = {"target": {"digest": "sha256:" + "a" * 64}, "config": {"digest": "sha256:" + "b" * 64}}
 
 TARGET = {

@@ -11,7 +11,7 @@ from evaluation_operator.lifecycle import views
 from evaluation_operator.lifecycle.observed import Observed, ReferenceKey
 from evaluation_operator.lifecycle.resolution import Problem, Resolution, check, needed, resolve
 from evaluation_operator.resources.secrets import SecretRef
-from tests.unit.lifecycle.given import CONFIG, TARGET, observe, raw_job
+from tests.unit.lifecycle.given import CONFIG, SETTINGS, TARGET, observe, raw_job
 
 
 def stored(spec: dict[str, Any], *, namespace: str = "team", name: str = "it") -> dict[str, Any]:
@@ -173,3 +173,32 @@ def test_a_started_job_keeps_to_what_was_pinned() -> None:
     assert "config" in found.message
     same = referring(stored(TARGET), stored(CONFIG))
     assert isinstance(resolve(replace(same, job=replace(same.job, status={"resolved": first.resolved}))), Resolution)
+
+
+class TestAcceptance:
+    """Task types and pairs that no engine here evaluates end the job before anything is made for it."""
+
+    SETTINGS = replace(SETTINGS, types={"bfclv3": {"simple": ("model",), "data": ("rows",)}})
+
+    def test_a_task_type_that_the_engine_does_not_have(self) -> None:
+        config = {"type": "bfclv3", "tasks": {"t": {"type": "prompt-optimization"}}}
+        found = check(observe(raw_job(config=config), settings=self.SETTINGS))
+        assert found is not None
+        assert (found.reason, found.fatal) == ("UnsupportedTask", True)
+        assert "spec.config: tasks.t" in found.message
+        assert "data, simple" in found.message
+
+    def test_the_same_in_a_referenced_config(self) -> None:
+        stored_config = stored({"type": "bfclv3", "tasks": {"t": {"type": "nope"}}}, name="c")
+        found = problem(replace(referring(stored(TARGET), stored_config), settings=self.SETTINGS))
+        assert (found.reason, found.fatal) == ("UnsupportedTask", True)
+        assert "EvaluationConfig team/c: tasks.t" in found.message
+
+    def test_a_target_that_the_task_does_not_take(self) -> None:
+        rows = {"type": "rows", "rows": [{"a": 1}]}
+        found = problem(observe(raw_job(target=rows), settings=self.SETTINGS))
+        assert (found.reason, found.fatal) == ("UnsupportedTarget", True)
+        assert found.message == (
+            "spec.config: tasks.task1 (type simple) takes a target of type model, and the target is of type rows. "
+            "Create a new job."
+        )

@@ -277,5 +277,5 @@ def test_an_image_name_that_cannot_be_parsed_ends_the_job_at_once() -> None:
 
 
 def test_no_supported_types_at_all_is_said() -> None:
-    decision = decide(observe(raw_job(), settings=Settings(supported_types=frozenset())))
+    decision = decide(observe(raw_job(), settings=Settings(types={})))
     assert "Supported here: none." in error_of(decision)[1]

@@ -33,7 +33,7 @@ from evaluation_operator.resources.phases import TERMINAL, TRANSITIONS
 from tests.unit.lifecycle.given import CONFIG, RESULTS, TARGET, UID, apply, at, raw_job, stamp, summary
 
 PENDING, ACTIVE, QUEUE = 600, 3000, 9000
-SETTINGS = Settings(frozenset({"bfclv3"}), PENDING, ACTIVE, QUEUE, ttl_seconds_after_finished=60)
+SETTINGS = Settings({"bfclv3": {}}, PENDING, ACTIVE, QUEUE, ttl_seconds_after_finished=60)
 TARGET_OBJECT = {"metadata": {"namespace": "team", "name": "t", "uid": "tu", "resourceVersion": "1"}, "spec": TARGET}
 
 

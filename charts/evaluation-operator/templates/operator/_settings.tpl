@@ -8,6 +8,9 @@ runnerImages:
   {{ $type }}:
     image: {{ include "evaluation.image" (list $ $image) | quote }}
     imagePullPolicy: {{ $.Values.image.pullPolicy }}
+    {{- with dig $type nil ($image.accepts | default dict) }}
+    accepts: {{ toJson . }}
+    {{- end }}
   {{- end }}
   {{- end }}
 lease:
