@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from evaluation_operator.cluster.errors import AlreadyExists, Conflict, Invalid, NotFound
+from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import (
     BATCH_JOBS,
     CONFIG_MAPS,
@@ -23,6 +24,7 @@ from evaluation_operator.cluster.port import (
     SECRETS,
     Body,
     ClusterPort,
+    Identity,
     list_all,
 )
 from tests.support.objects import evaluation_job
@@ -274,6 +276,21 @@ async def test_discovery_tells_what_is_served(place: Place) -> None:
 
 async def test_an_invalid_token_belongs_to_nobody(place: Place) -> None:
     assert await place.cluster.review_token("not a token", "some-audience") is None
+
+
+async def test_nobody_may_do_what_was_not_granted(place: Place) -> None:
+    stranger = Identity("nobody-knows", "", extra={"scopes.example/x": ("y",)})
+    assert not await place.cluster.review_access(stranger, "list", EVALUATION_JOBS)
+    assert not await place.cluster.review_access(stranger, "get", EVALUATION_JOBS, place.namespace, "one")
+
+
+async def test_a_right_of_a_group_is_one_of_its_members(place: Place) -> None:
+    if not place.real:
+        assert isinstance(place.cluster, MemoryCluster)
+        place.cluster.grant("system:masters", "get delete", EVALUATION_JOBS)
+    member = Identity("somebody", "", ("system:masters",))
+    for verb in ("get", "delete"):
+        assert await place.cluster.review_access(member, verb, EVALUATION_JOBS, place.namespace, "one")
 
 
 async def test_namespaces_can_be_read(place: Place) -> None:

@@ -18,7 +18,8 @@ from typing import Any
 import orjson
 
 from evaluation_operator.cluster.errors import ClusterError, from_status
-from evaluation_operator.cluster.faults import Call, Faults
+from evaluation_operator.cluster.faults import Call
+from evaluation_operator.cluster.memory_users import MemoryUsers
 from evaluation_operator.cluster.merge_patch import merge
 from evaluation_operator.cluster.port import (
     BATCH_JOBS,
@@ -31,9 +32,7 @@ from evaluation_operator.cluster.port import (
     NAMESPACES,
     PODS,
     SECRETS,
-    TOKEN_REVIEWS,
     Body,
-    Identity,
     Page,
     Propagation,
     Resource,
@@ -63,11 +62,11 @@ Feed = Callable[[Resource, str, Body], None]
 Key = tuple[str, str]
 
 
-class MemoryCluster:
+class MemoryCluster(MemoryUsers):
     """`ClusterPort` in memory. Not for use from several threads."""
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self.faults = Faults()
+        super().__init__()
         self.clock = clock
         self.hold_pods = False
         """Deleted pods stay, as terminating, until `kill_pods` is called: a kubelet that takes its time."""
@@ -76,7 +75,6 @@ class MemoryCluster:
         self._objects: dict[Resource, dict[Key, Body]] = {kind: {} for kind in KINDS}
         self._version = 0
         self._feeds: list[Feed] = []
-        self._tokens: dict[tuple[str, str], Identity] = {}
         self._oldest_list = 0
         self._dependants: dict[str, set[tuple[Resource, Key]]] = defaultdict(set)
 
@@ -89,10 +87,6 @@ class MemoryCluster:
     def objects(self, resource: Resource) -> list[Body]:
         """Copies of all objects of a kind."""
         return [_copy(body) for body in self._objects[resource].values()]
-
-    def add_token(self, token: str, audience: str, identity: Identity) -> None:
-        """Makes `review_token` know a token."""
-        self._tokens[token, audience] = identity
 
     def expire_lists(self) -> None:
         """Makes every continue token given so far too old."""
@@ -268,10 +262,6 @@ class MemoryCluster:
             raise from_status(409, {"reason": "Conflict", "message": message})
         self._delete(resource, body, propagation)
         self.faults.after(call)
-
-    async def review_token(self, token: str, audience: str) -> Identity | None:
-        self.faults.before(Call("create", TOKEN_REVIEWS, "", ""))
-        return self._tokens.get((token, audience))
 
     async def served(self, api_version: str) -> frozenset[str]:
         if api_version in self.unserved:

@@ -52,6 +52,7 @@ EVENTS = Resource("", "v1", "events", "Event")
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 TOKEN_REVIEWS = Resource("authentication.k8s.io", "v1", "tokenreviews", "TokenReview", namespaced=False)
+ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "subjectaccessreviews", "SubjectAccessReview", namespaced=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,14 @@ class ClusterPort(Protocol):
         ...
 
     async def review_token(self, token: str, audience: str) -> Identity | None:
-        """Whose token this is, or None when it is not valid for this audience."""
+        """Whose token this is, or None when it is not valid for this audience ("": that of the Kubernetes API)."""
+        ...
+
+    async def review_access(
+        self, who: Identity, verb: str, resource: Resource, namespace: str = "", name: str = ""
+    ) -> bool:
+        """Whether the server would let `who` do this: to all such objects of the namespace without a `name`, in all
+        namespaces without a `namespace`."""
         ...
 
     async def served(self, api_version: str) -> frozenset[str]:
@@ -230,6 +238,7 @@ async def list_all(
 
 
 __all__ = [
+    "ACCESS_REVIEWS",
     "BATCH_JOBS",
     "CONFIG_MAPS",
     "EVALUATION_CONFIGS",

@@ -25,6 +25,7 @@ from evaluation_operator.cluster.errors import (
 )
 from evaluation_operator.cluster.paths import describe, path_of
 from evaluation_operator.cluster.port import (
+    ACCESS_REVIEWS,
     TOKEN_REVIEWS,
     Body,
     Identity,
@@ -157,15 +158,25 @@ class RealCluster:
         body = {
             "apiVersion": TOKEN_REVIEWS.api_version,
             "kind": TOKEN_REVIEWS.kind,
-            "spec": {"token": token, "audiences": [audience]},
+            "spec": {"token": token} | ({"audiences": [audience]} if audience else {}),
         }
         status = (await self._ask("POST", path_of(TOKEN_REVIEWS), body, _JSON)).get("status", {})
         # A server that knows nothing of audiences leaves the list empty: its "yes" says nothing about ours.
-        if not status.get("authenticated") or audience not in status.get("audiences", ()):
+        if not status.get("authenticated") or (audience and audience not in status.get("audiences", ())):
             return None
         user = status.get("user", {})
         extra = {key: tuple(values) for key, values in (user.get("extra") or {}).items()}
         return Identity(user.get("username", ""), user.get("uid", ""), tuple(user.get("groups") or ()), extra)
+
+    async def review_access(
+        self, who: Identity, verb: str, resource: Resource, namespace: str = "", name: str = ""
+    ) -> bool:
+        asked = {"namespace": namespace, "verb": verb, "group": resource.group, "resource": resource.plural}
+        spec: Body = {"user": who.username, "uid": who.uid, "groups": who.groups, "extra": who.extra}
+        spec["resourceAttributes"] = asked | ({"name": name} if name else {})
+        body = {"apiVersion": ACCESS_REVIEWS.api_version, "kind": ACCESS_REVIEWS.kind, "spec": spec}
+        status = (await self._ask("POST", path_of(ACCESS_REVIEWS), body, _JSON)).get("status", {})
+        return status.get("allowed") is True
 
     async def served(self, api_version: str) -> frozenset[str]:
         root = "/apis" if "/" in api_version else "/api"

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 
 from evaluation_operator.cluster.port import ClusterPort
 from evaluation_operator.server import downloads, intake, probes
+from evaluation_operator.server.access.callers import Access
 from evaluation_operator.server.identity import Senders
 from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.logs import AccessLog
@@ -91,6 +92,7 @@ def create_app(given: Dependencies) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.access = Access(settings.access, given.cluster, metrics, clock=given.clock, wall_clock=given.wall_clock)
     app.add_middleware(AccessLog, metrics=metrics)
 
     @app.exception_handler(Refused)
@@ -99,7 +101,7 @@ def create_app(given: Dependencies) -> FastAPI:
         if refusal.cause.startswith("store-"):
             metrics.store_errors.labels(refusal.cause).inc()
         request.scope["state"].setdefault("log", {})["cause"] = refusal.cause
-        return JSONResponse({"detail": refusal.detail}, status_code=refusal.status, headers=refusal.headers())
+        return JSONResponse(refusal.body, status_code=refusal.status, headers=refusal.headers())
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

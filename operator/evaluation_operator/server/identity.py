@@ -8,13 +8,8 @@ nothing. The audience alone proves nothing either: whoever may create a pod may 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
-import re
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,8 +18,9 @@ from evaluation_operator.cluster.errors import ClusterError, NotFound
 from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, Body, ClusterPort, Resource
 from evaluation_operator.cluster.port import Identity as TokenOwner
 from evaluation_operator.resources.identity import ANNOTATION_PINNED_JOB, REPORT_AUDIENCE
+from evaluation_operator.server.access import tokens
+from evaluation_operator.server.access.remembered import Remembered
 from evaluation_operator.server.addresses import JobAddress
-from evaluation_operator.server.limits import Slots
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.status_writer import cluster_trouble
@@ -32,9 +28,6 @@ from evaluation_operator.server.status_writer import cluster_trouble
 _POD_NAME = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 
-_MAX_TOKEN = 16 * 1024
-_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_REFUSAL_SECONDS = 2.0
 _TERMINAL_POD = ("Succeeded", "Failed")
 
 
@@ -65,15 +58,16 @@ class Senders:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._cluster = cluster
-        self._metrics = metrics
         self._cache_seconds = cache_seconds
-        self._cache_size = cache_size
-        self._slots = Slots(max_concurrent, "identity checks", waiting=max_waiting)
-        self._clock = clock
         self._wall_clock = wall_clock
-        # Keyed by the digest of a token, never by the token: what is not held cannot leak.
-        self._proven: OrderedDict[bytes, tuple[float, Sender]] = OrderedDict()
-        self._refused: OrderedDict[bytes, tuple[float, int, str, str]] = OrderedDict()
+        self._proven: Remembered[bytes, Sender] = Remembered(
+            "identity checks",
+            size=cache_size,
+            max_concurrent=max_concurrent,
+            max_waiting=max_waiting,
+            clock=clock,
+            count=lambda outcome: metrics.identities.labels(outcome).inc(),
+        )
 
     async def prove(self, authorization: str | None, namespace: str, name: str) -> Sender:
         """The sender, when its token proves that it works for this EvaluationJob.
@@ -81,41 +75,17 @@ class Senders:
         Raises Refused: 401 without a valid token, 403 when it works for something else or its pod is over, 429 or 503
         when it cannot be checked now.
         """
-        token = _bearer(authorization)
-        key = hashlib.sha256(token.encode()).digest()
-        sender = self._remembered(key)
-        if sender is None:
-            async with self._slots.enter():
-                try:
-                    sender = await self._ask(token, namespace)
-                except Refused as refusal:
-                    if refusal.status in (401, 403):
-                        self._metrics.identities.labels("refused").inc()
-                        until = self._clock() + _REFUSAL_SECONDS
-                        _put(self._refused, key, (until, *refusal.words), self._cache_size)
-                    raise
-            self._metrics.identities.labels("proven").inc()
-            seconds = min(self._cache_seconds, _expiry(token) - self._wall_clock())
-            _put(self._proven, key, (self._clock() + seconds, sender), self._cache_size)
+        token = tokens.bearer(authorization, "the one projected into the runner's pod", signed=True)
+
+        async def ask() -> tuple[Sender, float]:
+            found = await self._ask(token, namespace)
+            # One that does not say when it expires is asked about each time.
+            return found, min(self._cache_seconds, (tokens.expiry(token) or 0.0) - self._wall_clock())
+
+        sender = await self._proven.get(tokens.digest(token), ask)
         if (sender.job.namespace, sender.job.name) != (namespace, name):
             raise _foreign(f"this pod works for EvaluationJob {sender.job.name}, not for {name}")
         return sender
-
-    def _remembered(self, key: bytes) -> Sender | None:
-        now = self._clock()
-        refused = self._refused.get(key)
-        if refused is not None:
-            if now < refused[0]:
-                raise Refused(*refused[1:])
-            del self._refused[key]
-        proven = self._proven.get(key)
-        if proven is None:
-            return None
-        if now >= proven[0]:
-            del self._proven[key]
-            return None
-        self._metrics.identities.labels("remembered").inc()
-        return proven[1]
 
     async def _ask(self, token: str, namespace: str) -> Sender:
         try:
@@ -151,27 +121,6 @@ class Senders:
 
 def _foreign(detail: str) -> Refused:
     return Refused(403, "foreign", detail)
-
-
-def _bearer(authorization: str | None) -> str:
-    scheme, _, token = (authorization or "").partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token:
-        raise Refused(401, "token", "a bearer token is needed: the one projected into the runner's pod")
-    # Not a judgement of the token, only what is certainly none: it need not be put before the cluster.
-    if len(token) > _MAX_TOKEN or not _TOKEN.fullmatch(token):
-        raise Refused(401, "token", "the bearer token is not a service-account token")
-    return token
-
-
-def _expiry(token: str) -> float:
-    """When a token that was found valid expires, in seconds since 1970; 0 when it does not say."""
-    payload = token.split(".")[1]
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return float(claims["exp"])
-    except (binascii.Error, ValueError, KeyError, TypeError, RecursionError):
-        return 0.0
 
 
 def _bound_pod(owner: TokenOwner, namespace: str) -> tuple[str, str]:
@@ -212,10 +161,3 @@ def _pinned_tasks(batch_job: Mapping[str, Any]) -> frozenset[str] | None:
 def _tasks(job: Mapping[str, Any]) -> frozenset[str] | None:
     config = (job.get("spec") or {}).get("config") or {}
     return frozenset(config.get("tasks") or ()) or None
-
-
-def _put(memory: OrderedDict[bytes, Any], key: bytes, value: Any, size: int) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    while len(memory) > size:
-        memory.popitem(last=False)

@@ -34,6 +34,12 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self.access_checks = Counter(
+            "evaluation_api_access_checks_total",
+            "Callers' tokens and rights checked: remembered, proven or refused.",
+            ("what", "outcome"),
+            registry=self.registry,
+        )
         self.reports = Counter(
             "evaluation_api_reports_total", "Reports accepted, by kind.", ("kind",), registry=self.registry
         )

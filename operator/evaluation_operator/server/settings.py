@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
+
+from evaluation_operator.resources.identity import GROUP, REPORT_AUDIENCE
 
 #: Names the settings file. Without it the defaults hold.
 PATH_VARIABLE = "EVALUATION_API_SETTINGS"
@@ -126,6 +128,34 @@ class Identity(_Section):
     """Checks that may wait for that; more are answered 429."""
 
 
+class Access(_Section):
+    """Who may use the REST API."""
+
+    mode: Literal["open", "kubernetes"] = "open"
+    """`open`: whoever reaches it may do everything. `kubernetes`: callers show a token of the cluster, and may do what
+    the cluster's rules let them do to the custom resources."""
+    audience: str = Field(default=f"rest.evaluation-api.{GROUP}", max_length=256)
+    """Audience that a caller's token must have. Empty: that of the Kubernetes API itself, as users' own tokens have it;
+    who steals such a token from a request can use it against the cluster."""
+    token_seconds: float = Field(default=60.0, ge=0, le=600)
+    """How long a token is believed without asking the cluster again."""
+    rights_seconds: float = Field(default=10.0, ge=0, le=600)
+    """How long an answer about rights holds: the longest time for which a right that was taken away still works."""
+    cache_size: int = Field(default=8192, ge=1)
+    """Tokens, and answers about rights, remembered."""
+    max_concurrent: int = Field(default=16, ge=1)
+    """Questions to the cluster under way at once."""
+    max_waiting: int = Field(default=1024, ge=0)
+    """Questions that may wait for that; more are answered 429."""
+
+    @field_validator("audience")
+    @classmethod
+    def _not_the_runners(cls, value: str) -> str:
+        if value == REPORT_AUDIENCE:
+            raise ValueError(f"{REPORT_AUDIENCE} is the audience of the runners' tokens: choose another")
+        return value
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -133,6 +163,7 @@ class Settings(_Section):
     store: Store = Field(default_factory=Store)
     reports: Reports = Field(default_factory=Reports)
     identity: Identity = Field(default_factory=Identity)
+    access: Access = Field(default_factory=Access)
     namespaces: tuple[str, ...] = ()
     """Namespaces that are served; empty means all."""
     public_url: str = ""
