@@ -28,7 +28,7 @@ class Answerer:
         """The assistant message. The same question always gets the same answer."""
         sample = question.sample
         share = self.wrong_share if wrong_share is None else wrong_share
-        draw = _draw(self.seed, sample.id)
+        draw = drawn(self.seed, sample.id)
         mistake = _mistake(sample, draw) if draw / 2**64 < share else None
         if mistake is not None and mistake is not Mistake.CALL and sample.multi_turn:
             # One turn goes wrong: the last of those that want calls, so that the turns before are replayed too.
@@ -41,7 +41,7 @@ class Answerer:
 def _message(question: Question, mistake: Mistake | None) -> dict[str, Any]:
     sample = question.sample
     if question.step and mistake is not Mistake.ENDLESS:
-        return _said(DONE)
+        return said(DONE)
     calls = right_calls(sample, question.turn)
     if mistake is Mistake.CALL:
         calls = [any_call(sample)]
@@ -52,9 +52,9 @@ def _message(question: Question, mistake: Mistake | None) -> dict[str, Any]:
         calls = spoil(calls or [], mistake)
     if calls is None:
         # The published answer is not Python. Prompting mode can show it as it is; a tool call cannot.
-        return _said(DONE if question.native else f"[{', '.join((sample.truth or [])[question.turn])}]")
+        return said(DONE if question.native else f"[{', '.join((sample.truth or [])[question.turn])}]")
     if not calls:
-        return _said(DONE if sample.multi_turn else NO_CALL)
+        return said(DONE if sample.multi_turn else NO_CALL)
     return _native(sample, question, calls) if question.native else _prompted(sample, calls)
 
 
@@ -80,11 +80,13 @@ def _mistake(sample: Sample, draw: int) -> Mistake:
     return kinds[draw % len(kinds)]
 
 
-def _draw(seed: str, sample: str) -> int:
+def drawn(seed: str, sample: str) -> int:
+    """64 bits that depend on the seed and the sample and on nothing else."""
     return int.from_bytes(hashlib.sha256(f"{seed}\0{sample}".encode()).digest()[:8])
 
 
-def _said(text: str) -> dict[str, Any]:
+def said(text: str) -> dict[str, Any]:
+    """An assistant message of words only."""
     return {"role": "assistant", "content": text}
 
 
@@ -112,7 +114,7 @@ def _prompted(sample: Sample, calls: list[Call]) -> dict[str, Any]:
     texts = (
         f"{name}({', '.join(f'{key}={quote(value)}' for key, value in arguments.items())})" for name, arguments in calls
     )
-    return _said(f"[{', '.join(texts)}]")
+    return said(f"[{', '.join(texts)}]")
 
 
 def _quoted(value: Any) -> str:

@@ -15,6 +15,7 @@ from . import NOTICE
 from .answers import NO_CALL, Answerer
 from .dataset import Sample
 from .matching import Index
+from .plain import answer as plain_answer
 from .settings import Fault, Settings, is_fault
 
 #: Headers that override a setting for one request, for tests.
@@ -129,7 +130,9 @@ class DemoEndpoint:
         question = self._index.find(body)
         if question is not None:
             return self._answerer.message(question, wrong_share)
-        return _forced_call(body) or {"role": "assistant", "content": f"{NO_CALL} {NOTICE}"}
+        share = self._settings.wrong_share if wrong_share is None else wrong_share
+        plain = plain_answer(body, wrong_share=share, seed=self._settings.seed)
+        return plain or _forced_call(body) or {"role": "assistant", "content": f"{NO_CALL} {NOTICE}"}
 
     def _latency(self, request: web.Request) -> float:
         """Seconds from a request to its answer."""
