@@ -16,6 +16,8 @@ from fastapi.responses import JSONResponse
 from evaluation_operator.cluster.port import ClusterPort
 from evaluation_operator.server import downloads, intake, probes
 from evaluation_operator.server.access.callers import Access
+from evaluation_operator.server.access.gate import Gate
+from evaluation_operator.server.answers import Answers
 from evaluation_operator.server.identity import Senders
 from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.logs import AccessLog
@@ -93,21 +95,17 @@ def create_app(given: Dependencies) -> FastAPI:
         redoc_url=None,
     )
     app.state.access = Access(settings.access, given.cluster, metrics, clock=given.clock, wall_clock=given.wall_clock)
+    answers = Answers(metrics)
+    app.add_middleware(Gate, settings=settings.rest, live_seconds=settings.live.seconds + 15, refuse=answers.refused)
     app.add_middleware(AccessLog, metrics=metrics)
 
     @app.exception_handler(Refused)
     async def refused(request: Request, refusal: Refused) -> JSONResponse:
-        metrics.refused.labels(refusal.cause).inc()
-        if refusal.cause.startswith("store-"):
-            metrics.store_errors.labels(refusal.cause).inc()
-        request.scope["state"].setdefault("log", {})["cause"] = refusal.cause
-        return JSONResponse(refusal.body, status_code=refusal.status, headers=refusal.headers())
+        return answers.refused(request.scope, refusal)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        # As FastAPI does it, but without sending back what came in.
-        problems = [{key: each[key] for key in ("type", "loc", "msg")} for each in error.errors()]
-        return JSONResponse({"detail": problems}, status_code=422)
+        return answers.malformed(error)
 
     handlers = intake.Intake(
         settings,

@@ -10,7 +10,7 @@ import base64
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Path, Request
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from evaluation_operator.resources.reports import MAX_REPORT_BYTES, Report
+from evaluation_operator.server.documents import deeper_than
 from evaluation_operator.server.identity import Sender, Senders
 from evaluation_operator.server.limits import (
     Busy,
@@ -153,7 +154,7 @@ def parse_report(body: bytes) -> Report:
         data = orjson.loads(body)
     except ValueError as error:
         raise Refused(422, "json", f"the report is not JSON: {error}"[:_LONGEST_DETAIL]) from None
-    if _deeper_than(data, MAX_DEPTH):
+    if deeper_than(data, MAX_DEPTH):
         raise Refused(422, "depth", f"the report is nested deeper than {MAX_DEPTH} levels")
     try:
         return Report.model_validate(data)
@@ -194,21 +195,6 @@ def content_digest(header: str | None) -> str:
 
 def _decoded(text: str) -> str:
     return base64.b64decode(text, validate=True).hex()
-
-
-def _deeper_than(value: Any, limit: int) -> bool:
-    level = [value]
-    for _ in range(limit):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, (dict, list))
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 async def _stream(request: Request) -> AsyncIterator[bytes]:

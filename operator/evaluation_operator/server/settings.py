@@ -156,6 +156,40 @@ class Access(_Section):
         return value
 
 
+class Rest(_Section):
+    """Limits of the REST API."""
+
+    max_body_bytes: int = Field(default=2 * MIB, ge=4 * KIB, le=16 * MIB)
+    """Largest body; more is answered 413. The cluster stores objects of about 1.5 MiB."""
+    max_depth: int = Field(default=64, ge=8, le=500)
+    """Deepest nesting of a body."""
+    max_values: int = Field(default=200_000, ge=1000)
+    """Most values (keys of objects and items of lists) in a body."""
+    body_seconds: Seconds = 15.0
+    """A body must arrive whole within this time; else the answer is 408."""
+    max_reads: int = Field(default=256, ge=1)
+    """Requests that read, answered at once; as many more wait, and the rest are answered 429."""
+    max_writes: int = Field(default=32, ge=1)
+    """Requests that write, answered at once; as many more wait, and the rest are answered 429."""
+    request_seconds: Seconds = 45.0
+    """A request whose answer has not begun by then is answered 503."""
+
+
+class Live(_Section):
+    """Limits of live evaluations, which run in a child process of evaluation-api."""
+
+    max_concurrent: int = Field(default=2, ge=1, le=64)
+    """Live evaluations at once in this process; more are answered 429."""
+    seconds: Seconds = 30.0
+    """Longest run of one. NVIDIA's SDK waits 60 s."""
+    memory_bytes: int = Field(default=512 * MIB, ge=64 * MIB)
+    """Memory (address space) of the child process."""
+    max_rows: int = Field(default=1000, ge=1, le=100_000)
+    """Most rows of a target."""
+    max_result_bytes: int = Field(default=4 * MIB, ge=64 * KIB)
+    """Largest answer of the child process."""
+
+
 class Settings(_Section):
     """Everything that can be set."""
 
@@ -164,6 +198,8 @@ class Settings(_Section):
     reports: Reports = Field(default_factory=Reports)
     identity: Identity = Field(default_factory=Identity)
     access: Access = Field(default_factory=Access)
+    rest: Rest = Field(default_factory=Rest)
+    live: Live = Field(default_factory=Live)
     namespaces: tuple[str, ...] = ()
     """Namespaces that are served; empty means all."""
     public_url: str = ""
