@@ -58,23 +58,14 @@ def build_and_load(
     )
     store = target if load else None
     loaded = set(target.images()) if load else set()
+    works = _Works(builder, registry or plan.PREFIX, cache, progress)
     references: dict[str, str] = {}
     for image in images:
-        requirements = CHECKOUT / image.requirements
-        key = plan.packages_key(requirements.read_bytes(), machine=platform.machine(), base=builder.base)
-        files = plan.source_files(CHECKOUT, image.code)
-        reference = plan.reference(
-            image.name, plan.image_key(image, files, packages=key, recipe=_recipe()), registry or plan.PREFIX
-        )
-        references[image.name] = reference
+        reference = references[image.name] = works.reference(image)
         if reference in loaded and save is None:
             progress.say(f"  {image.name}: unchanged")
             continue
-        if not builder.has(reference):
-            below = plan.reference("packages", key)
-            if not builder.has(below):
-                _build_packages(builder, below, packages.install(requirements, key, cache, progress), progress)
-            _build(builder, image, reference, below, progress)
+        works.build(image)
         with progress.step(f"delivering {image.name}"):
             if registry and load:
                 builder.push(reference)
@@ -88,25 +79,64 @@ def build_and_load(
     return references
 
 
-def _recipe() -> bytes:
-    """What decides an image's content beside packages and code."""
-    return (engine.FOLDER / "Containerfile").read_bytes()
+class _Works:
+    """Builds images with what they stand on, each once."""
 
+    def __init__(self, builder: engine.Engine, prefix: str, cache: Path, progress: Progress) -> None:
+        self._builder = builder
+        self._prefix = prefix
+        self._cache = cache
+        self._progress = progress
 
-def _build_packages(builder: engine.Engine, reference: str, installed: Path, progress: Progress) -> None:
-    with (
-        progress.step(f"putting {installed.name} into an image"),
-        tempfile.TemporaryDirectory(prefix="context-", dir=installed.parent) as context,
-    ):
-        # Beside the packages, so that they are linked and not copied.
-        shutil.copytree(installed, Path(context) / "packages", copy_function=os.link, symlinks=True)
-        builder.build("packages.Containerfile", reference, Path(context), arguments={"BASE": builder.base})
+    def reference(self, image: plan.Image) -> str:
+        """The name that the image's content gives it."""
+        below = self.reference(plan.named(image.extends)) if image.extends else self._packages_key(image)
+        # What decides an image's content beside packages and code.
+        recipe = b"" if image.extends else (engine.FOLDER / "Containerfile").read_bytes()
+        key = plan.image_key(image, plan.source_files(CHECKOUT, image.code), packages=below, recipe=recipe)
+        return plan.reference(image.name, key, self._prefix)
 
+    def build(self, image: plan.Image) -> None:
+        """Builds the image when the builder does not have it."""
+        reference = self.reference(image)
+        if self._builder.has(reference):
+            return
+        if image.extends:
+            below = plan.named(image.extends)
+            self.build(below)
+            recipe = CHECKOUT / image.code[0] / "Containerfile"
+            with self._progress.step(f"building {image.name}"):
+                arguments = {"RUNNER": self.reference(below)}
+                self._builder.build(str(recipe), reference, recipe.parent, arguments=arguments)
+            return
+        packages_image = self._packages_image(image)
+        with (
+            self._progress.step(f"building {image.name}"),
+            tempfile.TemporaryDirectory(prefix="context-") as context,
+        ):
+            packages.copy_code(CHECKOUT, image.code, Path(context) / "code")
+            arguments = {"PACKAGES": packages_image}
+            self._builder.build("Containerfile", reference, Path(context), arguments=arguments, target=image.name)
 
-def _build(builder: engine.Engine, image: plan.Image, reference: str, below: str, progress: Progress) -> None:
-    with progress.step(f"building {image.name}"), tempfile.TemporaryDirectory(prefix="context-") as context:
-        packages.copy_code(CHECKOUT, image.code, Path(context) / "code")
-        builder.build("Containerfile", reference, Path(context), arguments={"PACKAGES": below}, target=image.name)
+    def _packages_key(self, image: plan.Image) -> str:
+        lock = (CHECKOUT / image.requirements).read_bytes()
+        return plan.packages_key(lock, machine=platform.machine(), base=self._builder.base)
+
+    def _packages_image(self, image: plan.Image) -> str:
+        key = self._packages_key(image)
+        reference = plan.reference("packages", key)
+        if self._builder.has(reference):
+            return reference
+        installed = packages.install(CHECKOUT / image.requirements, key, self._cache, self._progress)
+        with (
+            self._progress.step(f"putting {installed.name} into an image"),
+            tempfile.TemporaryDirectory(prefix="context-", dir=installed.parent) as context,
+        ):
+            # Beside the packages, so that they are linked and not copied.
+            shutil.copytree(installed, Path(context) / "packages", copy_function=os.link, symlinks=True)
+            arguments = {"BASE": self._builder.base}
+            self._builder.build("packages.Containerfile", reference, Path(context), arguments=arguments)
+        return reference
 
 
 def _load(builder: engine.Engine, reference: str, store: cluster.Cluster) -> None:

@@ -19,10 +19,15 @@ RECIPE = "1"
 
 @dataclass(frozen=True)
 class Image:
-    """`name` is that of the target, the image and the lock in requirements/; `code` are package folders."""
+    """`name` is that of the target, the image and the lock in requirements/; `code` are package folders.
+
+    One that `extends` another has neither target nor lock of its own: `code` is one folder with a Containerfile, which
+    is built as it is, on the other image given as RUNNER.
+    """
 
     name: str
     code: tuple[str, ...]
+    extends: str = ""
 
     @property
     def requirements(self) -> str:
@@ -35,12 +40,18 @@ IMAGES = (
     Image("runner-bfcl", ("operator/evaluation_operator",)),
     Image("runner-custom", ("operator/evaluation_operator",)),
     Image("demo-endpoint", ("demo/demo_endpoint",)),
+    Image("example-engine", ("examples/17-own-engine/engine",), extends="runner-custom"),
 )
 
 
 def select(names: Sequence[str]) -> list[Image]:
     """The images of these names, all for none."""
     return [image for image in IMAGES if not names or image.name in names]
+
+
+def named(name: str) -> Image:
+    """The image of this name."""
+    return next(image for image in IMAGES if image.name == name)
 
 
 def source_files(checkout: Path, folders: Iterable[str]) -> dict[str, bytes]:

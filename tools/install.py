@@ -35,12 +35,18 @@ def kubeconfig() -> Path:
     return path
 
 
-def image_values() -> dict[str, str]:
-    """Return the chart values that name the images built from this checkout."""
+def built_images() -> dict[str, str]:
+    """Return the references of the images built from this checkout, by name."""
     listing = STATE / "images.json"
     if not listing.is_file():
         raise InstallError(f"{listing} does not exist; run `make images`")
     images: dict[str, str] = json.loads(listing.read_text())
+    return images
+
+
+def image_values() -> dict[str, str]:
+    """Return the chart values that name the images built from this checkout."""
+    images = built_images()
     return {
         "operator.image.reference": images["operator"],
         "api.image.reference": images["api"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import VALUES, World
+from tests.e2e.world import World, values
 from tests.support.kubectl import fresh_namespace
 from tools.install import STATE, install, kubeconfig
 
@@ -21,7 +21,7 @@ def release(cluster_config: Path) -> Path:
     """The kubeconfig of a cluster in which this checkout's chart and images are installed."""
     with (STATE / "install.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test workers: Helm refuses two operations at once
-        install(cluster_config, VALUES)
+        install(cluster_config, values())
     return cluster_config
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.e2e.world import JOBS, SLOWNESS, World, condition, no_score
+from tests.support.examples import score_problem
 from tests.support.kubectl import eventually
 from tools.install import ROOT
 
@@ -24,6 +25,8 @@ def problem(status: dict[str, Any], wanted: dict[str, Any]) -> str | None:
         reasons = {status.get("error_details", {}).get("reason"), condition(status, "Ready").get("reason")}
         if wanted["reason"] not in reasons:
             return f"reasons are {reasons}"
+    if "scores" in wanted:
+        return score_problem(status.get("results", {}), wanted["scores"])
     if "score" in wanted:
         return None if status.get("score") == wanted["score"] else f"score is {status.get('score')}"
     return None if no_score(status) else "there is a score"

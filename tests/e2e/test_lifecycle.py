@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.e2e.world import JOBS, VALUES, World, condition, no_score
+from tests.e2e.world import JOBS, World, condition, no_score, values
 from tests.support.kubectl import CommandError, eventually
 from tools.install import install
 
@@ -108,7 +108,7 @@ def test_upgrading_with_a_job_in_flight_loses_nothing(world: World) -> None:
     world.until("flight", "active")
     before = world.batch_jobs()[0]["metadata"]["uid"]
     restarted = {pod["metadata"]["uid"] for pod in world.system.find("pods")}
-    install(world.kubectl.config, {**VALUES, "operator.logLevel": "debug", "api.logLevel": "debug"})
+    install(world.kubectl.config, {**values(), "operator.logLevel": "debug", "api.logLevel": "debug"})
     assert world.status("flight")["phase"] == "active", "the upgrade took longer than the job: make the job longer"
     status = world.ended("flight")
     assert status["phase"] == "completed"
@@ -116,7 +116,7 @@ def test_upgrading_with_a_job_in_flight_loses_nothing(world: World) -> None:
     assert [found["metadata"]["uid"] for found in world.batch_jobs()] == [before]
     now = world.system.find("pods", "-l", "app.kubernetes.io/component in (operator, api)")
     assert not restarted & {pod["metadata"]["uid"] for pod in now if "deletionTimestamp" not in pod["metadata"]}
-    install(world.kubectl.config, VALUES)
+    install(world.kubectl.config, values())
 
 
 def test_the_operator_cannot_write_what_people_asked_for(world: World) -> None:

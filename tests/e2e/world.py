@@ -6,14 +6,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.kubectl import CommandError, Kubectl, eventually
-from tools.install import NAMESPACE, image_values
+from tools.install import NAMESPACE, built_images, image_values
 
-VALUES = {
-    "demoEndpoint.enabled": "true",
-    "runner.images.absent.reference": "registry.invalid/none:1",
-    "runner.images.absent.types": "{absent}",
-}
-"""What the chart is installed with: the demo endpoint, and a config type whose image no registry has."""
+
+def values() -> dict[str, str]:
+    """What the chart is installed with: the demo endpoint, a config type whose image no registry has, and the engine of
+    examples/17-own-engine.
+    """
+    return {
+        "demoEndpoint.enabled": "true",
+        "runner.images.absent.reference": "registry.invalid/none:1",
+        "runner.images.absent.types": "{absent}",
+        "runner.images.brevity.reference": built_images()["example-engine"],
+        "runner.images.brevity.types": "{brevity}",
+    }
+
+
 JOBS = "evaluationjobs.evaluation-operator.dev"
 TERMINAL = ("completed", "error", "cancelled")
 SLOWNESS = float(os.environ.get("EVALUATION_TEST_SLOWNESS", "1"))

@@ -1,14 +1,18 @@
 """The example folders, and what their `expect.yaml` says must happen (`examples/README.md` documents the form)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import pytest
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from evaluation_operator.resources.phases import Phase
 
+#: Relative: expected scores are written by hand with six decimals or more.
+TOLERANCE = 1e-6
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 
@@ -22,6 +26,7 @@ class Expectation(_Strict):
 
     phase: Phase
     score: str | None = None
+    scores: dict[str, float] | None = None
     reason: str | None = None
     within: float = Field(gt=0, le=600)
     holds: float = Field(default=0, ge=0, le=60)
@@ -54,6 +59,26 @@ class Scenario(_Strict):
         if bool(self.apply) == self.kustomize:
             raise ValueError("give either apply (a list of files) or kustomize: true")
         return self
+
+
+def found_scores(results: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the values of a result by `task/metric/score`, the key that `expect.yaml` and `status.headline` use."""
+    return {
+        f"{task}/{metric}/{score}": value["value"]
+        for task, found in (results.get("tasks") or {}).items()
+        for metric, scores in found["metrics"].items()
+        for score, value in scores["scores"].items()
+    }
+
+
+def score_problem(results: Mapping[str, Any], wanted: Mapping[str, float]) -> str | None:
+    """Say how the scores differ from the wanted ones, which are all that there may be, or None."""
+    found = found_scores(results)
+    if set(found) == set(wanted) and all(
+        found[name] == pytest.approx(value, rel=TOLERANCE) for name, value in wanted.items()
+    ):
+        return None
+    return f"scores are {found}"
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,10 @@ def test_what_python_leaves_behind_is_not_content(tmp_path: Path) -> None:
 def test_every_image_is_a_target_with_a_lock() -> None:
     containerfile = (FOLDER / "Containerfile").read_text()
     for image in plan.IMAGES:
+        if image.extends:
+            assert plan.named(image.extends).extends == ""
+            assert (FOLDER.parent / image.code[0] / "Containerfile").read_text().startswith("ARG RUNNER=")
+            continue
         assert f" AS {image.name}\n" in containerfile
         assert (FOLDER.parent / image.requirements).exists()
         assert all((FOLDER.parent / folder / "__init__.py").exists() for folder in image.code)

@@ -44,6 +44,19 @@ def test_another_distribution_cannot_replace_a_built_in_engine(toy_distribution:
     assert registry.config_types()["bfclv3"] == registry.BUILT_IN["bfclv3"]
 
 
+def test_an_image_adds_engines_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.VARIABLE, "toy=tests.unit.runner.support:ToyEngine  bfclv3=tests.unit.runner.support:X")
+    assert isinstance(registry.load("toy"), ToyEngine)
+    assert registry.config_types()["bfclv3"] == registry.BUILT_IN["bfclv3"]
+
+
+@pytest.mark.parametrize("text", ["toy", "toy=module", "=module:Engine", "toy=:Engine", "toy=module:"])
+def test_a_variable_that_cannot_be_read_is_an_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(registry.VARIABLE, text)
+    with pytest.raises(RunError, match="type=module:attribute"):
+        registry.config_types()
+
+
 @pytest.mark.parametrize("config_type", ["nope", "", None])
 def test_an_unknown_type_names_the_known_ones(config_type: str | None) -> None:
     with pytest.raises(RunError, match="bfclv3_ast") as caught:

@@ -1,12 +1,13 @@
 """Which engine runs which config type. Engines are imported only when a job asks for them.
 
-The project's own are in the table. An organisation adds its own in its own image by an entry point of the
-group ``evaluation_operator.engines``: the name is the config type, the value ``module:attribute`` of a
-factory without arguments (an ``Engine`` class).
+The project's own are in the table. An organisation adds its own in its own image: a package by an entry point of the
+group ``evaluation_operator.engines`` (the name is the config type, the value ``module:attribute`` of a factory without
+arguments, an ``Engine`` class), a single module by the variable ``EVALUATION_ENGINES`` of the image.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
@@ -17,6 +18,8 @@ from ..errors import RunError
 from .base import Engine
 
 ENTRY_POINT_GROUP: Final = "evaluation_operator.engines"
+VARIABLE: Final = "EVALUATION_ENGINES"
+"""``type=module:attribute``, several separated by spaces."""
 _BFCL: Final = "evaluation_operator.runner.engines.bfcl.engine:BfclEngine"
 BUILT_IN: Final[dict[str, str]] = {
     "bfclv3": _BFCL,
@@ -29,9 +32,25 @@ BUILT_IN: Final[dict[str, str]] = {
 
 
 def config_types() -> dict[str, str]:
-    """Return every known config type with the factory that serves it, as ``module:attribute``."""
+    """Return every known config type with the factory that serves it, as ``module:attribute``.
+
+    Raises ``RunError`` when the image's variable cannot be read.
+    """
     found = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
-    return dict(sorted((found | BUILT_IN).items()))
+    return dict(sorted((found | _of_image(os.environ.get(VARIABLE, "")) | BUILT_IN).items()))
+
+
+def _of_image(text: str) -> dict[str, str]:
+    found = {}
+    for word in text.split():
+        config_type, _, factory = word.partition("=")
+        if not config_type or not all(factory.partition(":")):
+            raise RunError(
+                outcomes.INVALID_SPEC,
+                f"{VARIABLE} of this image has {word!r}, which is not type=module:attribute; correct its Containerfile",
+            )
+        found[config_type] = factory
+    return found
 
 
 def load(config_type: str | None) -> Engine:
