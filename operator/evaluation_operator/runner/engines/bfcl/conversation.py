@@ -13,9 +13,10 @@ from typing import Any
 
 from bfcl.model_handler import constant
 
+from evaluation_operator.runner.isolation.owner import LostRun, Unevaluable, Worker
+
 from .dataset import Question
 from .harness import handler, parsed, request_of
-from .isolation import LostRun, Unevaluable, Worker
 
 Call = Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
 """Sends a request body and returns the assistant's message."""

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from evaluation_operator.runner.endpoint import kind_of
+from evaluation_operator.runner.isolation.owner import Unevaluable
 
 from ..base import (
     Answer,
@@ -25,7 +26,7 @@ from . import conversation, harness, settings
 from .aggregates import aggregates
 from .catalog import METRIC, categories_of
 from .dataset import Question, questions
-from .isolation import Unevaluable, Worker
+from .isolation import evaluator
 from .verdicts import UNEVALUABLE, Verdict
 
 
@@ -69,7 +70,7 @@ class BfclEngine(Engine):
         return plans
 
     def __init__(self) -> None:
-        self._worker = Worker()
+        self._worker = evaluator()
 
     async def answer(self, task: TaskPlan, sample: Sample, endpoints: Endpoints) -> Answer:
         """Ask the target, in as many turns as the question has."""

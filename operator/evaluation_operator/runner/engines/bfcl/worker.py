@@ -1,28 +1,23 @@
 """The process in which what a model wrote is evaluated.
 
 The harness decodes answers with ``eval`` in places and executes multi-turn calls with it: an answer such as
-``[f(x=9**9**9)]`` would never end, and any answer could run code. So this is done in a process of its own, without
-the runner's environment and keys in memory, with limits on memory and files, and with a time limit that its owner
-(``isolation.py``) keeps. One JSON object a line, in and out.
+``[f(x=9**9**9)]`` would never end, and any answer could run code. So this is done in a process of its own, with the
+limits of ``runner.isolation``.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import resource
-import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+
+from evaluation_operator.runner.isolation.child import Lost, serve
 
 from . import harness, scoring, simulation
 from .dataset import Question
 
 MEMORY = 1024 * 1024 * 1024
 """Bytes of address space. The process needs about 150 MiB of it."""
-LARGEST_REPLY = 16 * 1024 * 1024
-"""Bytes of one reply."""
 
 
 class Evaluator:
@@ -56,21 +51,9 @@ class Evaluator:
         return asdict(scoring.verdict(Question(**question), result, native))
 
 
-class Lost(Exception):
-    """The run began in an earlier process."""
-
-
 def main() -> None:
     """Serve until the input ends."""
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nowhere, standard)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, which closes the input.
-    # Imported before the limits, and before the owner's clock for evaluations starts.
     harness.handler(True)
-    for limit, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(limit, (value, value))
     evaluator = Evaluator()
     operations: dict[str, Callable[..., Any]] = {
         "open": evaluator.open,
@@ -78,28 +61,7 @@ def main() -> None:
         "close": evaluator.close,
         "verdict": evaluator.verdict,
     }
-    replies.write(b'{"ready": true}\n')
-    replies.flush()
-    for line in requests:
-        request = json.loads(line)
-        replies.write(_reply(operations[request.pop("do")], request))
-        replies.flush()
-
-
-def _reply(operation: Callable[..., Any], arguments: dict[str, Any]) -> bytes:
-    """One of ``value``, ``lost``, ``unevaluable`` (the answer's fault) and ``failure`` (ours)."""
-    try:
-        reply = json.dumps({"value": operation(**arguments)}, allow_nan=False)
-    except Lost:
-        reply = '{"lost": true}'
-    except (SystemExit, KeyboardInterrupt, MemoryError, RecursionError) as error:
-        # What a model wrote can raise each of them, past the harness's own handling.
-        reply = json.dumps({"unevaluable": f"evaluating the answer ends with {type(error).__name__}"})
-    except Exception as error:
-        reply = json.dumps({"failure": f"{type(error).__name__}: {error}"[:1000]})
-    if len(reply) > LARGEST_REPLY:
-        reply = json.dumps({"unevaluable": f"what the answer leads to is larger than {LARGEST_REPLY} bytes"})
-    return reply.encode() + b"\n"
+    serve(operations, "the answer", MEMORY)
 
 
 if __name__ == "__main__":

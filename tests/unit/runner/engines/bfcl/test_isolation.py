@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.runner.engines.bfcl import isolation
 from evaluation_operator.runner.engines.bfcl.conversation import Simulation
 from evaluation_operator.runner.engines.bfcl.dataset import questions
-from evaluation_operator.runner.engines.bfcl.isolation import LostRun, Unevaluable, Worker
+from evaluation_operator.runner.engines.bfcl.isolation import evaluator
+from evaluation_operator.runner.isolation import owner
+from evaluation_operator.runner.isolation.owner import LostRun, Unevaluable, Worker
 
 (SIMPLE,) = questions("simple", 1)
 (MULTI_TURN,) = questions("multi_turn_base", 1)
@@ -20,7 +21,7 @@ from evaluation_operator.runner.engines.bfcl.isolation import LostRun, Unevaluab
 
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
-    worker = Worker(limit=2.0)
+    worker = evaluator(limit=2.0)
     yield worker
     worker.close()
 
@@ -36,7 +37,7 @@ def test_an_answer_is_judged(worker: Worker) -> None:
 
 
 def test_an_answer_that_never_ends_is_ended_and_the_next_one_judged() -> None:
-    worker = Worker(limit=0.5)
+    worker = evaluator(limit=0.5)
     with pytest.raises(Unevaluable, match=r"takes more than 0\.5 s"):
         verdict(worker, "[f(x=9**9**9 + 1)]")
     assert verdict(worker, "[calculate_triangle_area(base=10, height=5)]")["valid"]
@@ -66,7 +67,7 @@ QUOTING = '[calculate_triangle_area(base=__import__("os").environ["{}"] + "", he
 
 def test_the_process_knows_nothing_of_the_runners_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN_OF_THE_RUNNER", "hunter2")
-    worker = Worker()
+    worker = evaluator()
     hidden, seen = (verdict(worker, QUOTING.format(name)) for name in ("TOKEN_OF_THE_RUNNER", "PATH"))
     worker.close()
     assert hidden["error_type"] == "ast_decoder:decoder_failed"
@@ -74,12 +75,12 @@ def test_the_process_knows_nothing_of_the_runners_environment(monkeypatch: pytes
 
 
 def test_a_defect_of_ours_is_not_blamed_on_the_answer(worker: Worker) -> None:
-    with pytest.raises(RuntimeError, match="evaluating a BFCL answer failed"):
+    with pytest.raises(RuntimeError, match="evaluating the answer failed"):
         worker.request("verdict", question={"unknown": 1}, result=None, native=False)
 
 
 def test_a_process_killed_from_outside_is_not_blamed_on_the_answer() -> None:
-    worker = Worker()
+    worker = evaluator()
     verdict(worker, "nothing")
     assert worker._process is not None
     os.kill(worker._process.pid, signal.SIGKILL)
@@ -88,9 +89,9 @@ def test_a_process_killed_from_outside_is_not_blamed_on_the_answer() -> None:
 
 
 def test_a_process_that_does_not_start_is_not_blamed_on_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation.sys, "executable", "/bin/false")
+    monkeypatch.setattr(owner.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="does not start"):
-        verdict(Worker(), "nothing")
+        verdict(evaluator(), "nothing")
 
 
 def test_a_run_of_another_process_is_lost(worker: Worker) -> None:
