@@ -17,6 +17,7 @@ from evaluation_operator.server.app import Dependencies, create_app
 from evaluation_operator.server.http_protocol import BoundedHttpProtocol
 from evaluation_operator.server.logs import configure
 from evaluation_operator.server.metrics import Metrics
+from evaluation_operator.server.serving import Certificate, Server
 from evaluation_operator.server.settings import Settings, SettingsError, load
 from evaluation_operator.server.store import ArtifactStore, StoreUrlError
 
@@ -54,29 +55,39 @@ async def _serve(settings: Settings, store: ArtifactStore) -> int:
     cluster = await RealCluster.open(hook=metrics.kubernetes.observe)
     try:
         app = create_app(Dependencies(settings, cluster, store, metrics))
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                host=listen.host,
-                port=listen.port,
-                http=BoundedHttpProtocol,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                limit_concurrency=listen.max_connections,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=int(listen.shutdown_seconds),
-                ssl_certfile=listen.tls_cert_file,
-                ssl_keyfile=listen.tls_key_file,
-            )
+        config = uvicorn.Config(
+            app,
+            host=listen.host,
+            port=listen.port,
+            http=BoundedHttpProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=listen.max_connections,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=int(listen.shutdown_seconds),
+            ssl_certfile=listen.tls_cert_file,
+            ssl_keyfile=listen.tls_key_file,
         )
+        try:
+            config.load()
+        except OSError as error:
+            _log.critical("the certificate cannot be used", extra={"error": str(error)})
+            return EXIT_CONFIGURATION
+        server = Server(config, ending=app.state.readiness.end, drain_seconds=listen.drain_seconds)
+        following = None
+        if config.ssl is not None and listen.tls_cert_file is not None and listen.tls_key_file is not None:
+            certificate = Certificate(config.ssl, listen.tls_cert_file, listen.tls_key_file)
+            following = asyncio.create_task(certificate.follow(), name="the certificate")
         # uvicorn raises the signal that ended it once more when it is done; the end that was asked for is no failure.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         await server.serve()
+        if following is not None:
+            following.cancel()
         return 0 if server.started else 1
     finally:
         await cluster.close()

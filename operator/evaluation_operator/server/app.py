@@ -81,7 +81,7 @@ def create_app(given: Dependencies) -> FastAPI:
         try:
             yield
         finally:
-            readiness.ending = True
+            readiness.end()
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
@@ -94,6 +94,7 @@ def create_app(given: Dependencies) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
+    app.state.readiness = readiness
     app.state.access = Access(settings.access, given.cluster, metrics, clock=given.clock, wall_clock=given.wall_clock)
     answers = Answers(metrics)
     app.add_middleware(Gate, settings=settings.rest, live_seconds=settings.live.seconds + 15, refuse=answers.refused)

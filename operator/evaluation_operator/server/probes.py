@@ -37,11 +37,15 @@ class Readiness:
         self._proven = False
         self._problem = "starting"
         self._asked_at = float("-inf")
-        self.ending = False
+        self._ending = False
+
+    def end(self) -> None:
+        """From now on not ready, for good."""
+        self._ending = True
 
     async def problem(self) -> str:
         """Empty when ready, else what is missing."""
-        if self.ending:
+        if self._ending:
             return "ending"
         now = self._clock()
         if not self._proven and now - self._asked_at >= _RECHECK_SECONDS:

@@ -53,8 +53,11 @@ class Listen(_Section):
     """PEM file with the private key."""
     max_connections: int = Field(default=2000, ge=1, le=100_000)
     """Connections held at once; more are answered 503."""
+    drain_seconds: float = Field(default=5.0, ge=0, le=600)
+    """How long the process goes on serving, no longer ready, when it is asked to end: until then others may not know
+    of it."""
     shutdown_seconds: Seconds = 20.0
-    """How long requests under way may take when the process is asked to end."""
+    """How long requests under way may take after that."""
 
 
 class Store(_Section):

@@ -1,14 +1,11 @@
-"""The process as it runs in a pod: a real socket, real bytes, signals."""
+"""The application behind a real socket: real bytes, slow and cut off ones among them."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -151,62 +148,3 @@ async def test_a_slow_report_is_given_up(tmp_path: Path) -> None:
             writer.write(head.encode())
             async with asyncio.timeout(2):
                 assert (await reader.readline()).startswith(b"HTTP/1.1 408")
-
-
-async def run_process(environment: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "evaluation_operator.server",
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def test_settings_that_cannot_be_used_end_the_process_with_a_clear_line(tmp_path: Path) -> None:
-    process = await run_process({"EVALUATION_API__store__url": "ftp://nowhere"})
-    _, said = await process.communicate()
-    assert process.returncode == 2
-    (line,) = [json.loads(line) for line in said.splitlines()]
-    assert (line["level"], "store.url" in line["message"]) == ("critical", True)
-
-
-async def test_it_starts_answers_and_ends_on_sigterm(tmp_path: Path) -> None:
-    """The cluster that the kubeconfig names does not answer: the process is alive, and not ready."""
-    cluster = {"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}
-    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [cluster],
-        "contexts": [context],
-        "users": [{"name": "u", "user": {}}],
-        "current-context": "c",
-    }
-    (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = await run_process(
-        {
-            "KUBECONFIG": str(tmp_path / "kubeconfig"),
-            "EVALUATION_API__store__url": f"file://{tmp_path}/store",
-            "EVALUATION_API__listen__host": "127.0.0.1",
-            "EVALUATION_API__listen__port": str(port),
-        }
-    )
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client, asyncio.timeout(20):
-            while True:
-                try:
-                    assert (await client.get("/health")).json() == {"status": "healthy"}
-                    break
-                except httpx.TransportError:
-                    assert process.returncode is None
-                    await asyncio.sleep(0.05)
-            assert (await client.get("/livez")).status_code == 200
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, said = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    assert all(json.loads(line) for line in said.splitlines())
