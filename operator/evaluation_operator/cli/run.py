@@ -7,7 +7,7 @@ import json
 import logging
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from evaluation_operator.resources import outcomes
 from evaluation_operator.resources.pinned import PinnedJob
 from evaluation_operator.resources.results import EvaluationResult
 from evaluation_operator.runner.artifacts import pack
+from evaluation_operator.runner.datasets.sources import DataPlaces
 from evaluation_operator.runner.engines import registry
 from evaluation_operator.runner.engines.base import Engine
 from evaluation_operator.runner.errors import RunError
@@ -71,7 +72,7 @@ def run(
         )
         output = options.output or _new_directory(pinned)
         secrets = Secrets(values=values)
-        setup = Run(secrets, output, Progress(), load_engine)
+        setup = Run(secrets, output, Progress(), load_engine, DataPlaces(_folder(options.files), None, environment))
         return run_until_stopped(_run(options, pinned, setup, console))
     except RunError as error:
         return _failed(console, error)
@@ -132,6 +133,11 @@ def _failed(console: Console, error: RunError) -> int:
 
 def _new_directory(pinned: PinnedJob) -> Path:
     return Path(f"evaluation-{pinned.name}-{datetime.now():%Y%m%d-%H%M%S}")  # noqa: DTZ005 (a person's clock)
+
+
+def _folder(files: Sequence[str]) -> Path:
+    """Return the folder that relative paths of datasets start from: that of the first file."""
+    return Path(files[0]).parent if files else Path()
 
 
 def _again(options: RunOptions, output: Path) -> str:

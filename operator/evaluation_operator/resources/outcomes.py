@@ -13,7 +13,8 @@ EXIT_INTERNAL: Final = 1
 EXIT_INVALID_SPEC: Final = 10
 """The job asks for something that cannot be run. The same pod would fail again: never retried."""
 EXIT_ENDPOINT_UNUSABLE: Final = 11
-"""The preflight call was refused, or nothing usable answered. Never retried."""
+"""The preflight call was refused, or nothing usable answered at an endpoint or at the place of a dataset. Never
+retried."""
 EXIT_RESULTS_INCOMPLETE: Final = 12
 """The result gate refused to publish a score. Never retried."""
 EXIT_INTERRUPTED: Final = 13
@@ -49,6 +50,9 @@ ENDPOINT_UNUSABLE: Final = "EndpointUnusable"
 ENDPOINT_REFUSED: Final = "EndpointRefused"
 """The endpoint refused the request: wrong key, no permission, unknown model, or a request it does not accept.
 """
+DATASET_UNAVAILABLE: Final = "DatasetUnavailable"
+"""The bucket or hub that has the rows does not answer, or not properly. A dataset that is missing or malformed is an
+``InvalidSpec``."""
 RESULTS_INCOMPLETE: Final = "ResultsIncomplete"
 """Samples stayed unanswered or unscored, so no score is published."""
 INTERRUPTED: Final = "Interrupted"
@@ -63,6 +67,7 @@ EXIT_CODES: Final[dict[str, int]] = {
     UNSUPPORTED_TASK: EXIT_INVALID_SPEC,
     ENDPOINT_UNUSABLE: EXIT_ENDPOINT_UNUSABLE,
     ENDPOINT_REFUSED: EXIT_ENDPOINT_UNUSABLE,
+    DATASET_UNAVAILABLE: EXIT_ENDPOINT_UNUSABLE,
     RESULTS_INCOMPLETE: EXIT_RESULTS_INCOMPLETE,
     INTERRUPTED: EXIT_INTERRUPTED,
     OUTPUT_ERROR: EXIT_OUTPUT,

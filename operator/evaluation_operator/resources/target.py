@@ -24,9 +24,9 @@ class Dataset(Model):
     hf_endpoint: str | None = Field(default=None, max_length=2048)
     """Base URL of the hub that `hf://` means."""
     format: str | None = Field(default=None, max_length=64)
-    """Format of the data where the name of the file does not tell it."""
+    """`csv`, `json` or `jsonl`, where the name of the file does not tell it."""
     split: str | None = Field(default=None, max_length=128)
-    """Split of the data set."""
+    """Split to use: the files of a folder that are named after it, or that key of a JSON object."""
     limit: int | None = Field(default=None, ge=1, le=100_000_000)
     """Use at most this many rows, from the start."""
 

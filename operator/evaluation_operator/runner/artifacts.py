@@ -13,7 +13,7 @@ from typing import IO, Final
 
 from evaluation_operator.resources.reports import ArtifactRef
 
-PARTS: Final = ("run.json", "job.json", "results.json", "samples", "records", "engine")
+PARTS: Final = ("run.json", "job.json", "results.json", "datasets", "samples", "records", "engine")
 """What goes into the archive. Other content of a shared output volume stays out."""
 COMPRESSION: Final = 6
 

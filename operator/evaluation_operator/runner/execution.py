@@ -9,16 +9,18 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluation_operator.resources import outcomes
+from evaluation_operator.resources.config import ConfigBody
 from evaluation_operator.resources.endpoint import APIEndpoint
 from evaluation_operator.resources.pinned import PinnedJob, canonical_json
 from evaluation_operator.resources.references import config_problem, target_problem
 from evaluation_operator.resources.reports import MAX_REPORT_BYTES
 from evaluation_operator.resources.results import EvaluationResult, TaskResult
 
+from .datasets.sources import DataContext, DataPlaces
 from .endpoint import HttpClient, kind_of
 from .engines import registry
 from .engines.base import Engine, EngineError, InvalidSpec, JobContext, TaskPlan, TaskScore, UnsupportedTask
@@ -42,12 +44,15 @@ MAX_RESULT_BYTES = MAX_REPORT_BYTES - 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run needs besides the job. ``load_engine``: from a config type to a new engine."""
+    """What a run needs besides the job. ``load_engine``: from a config type to a new engine. ``data``: where files with
+    rows may be.
+    """
 
     secrets: Secrets
     output: Path
     progress: Progress
     load_engine: Callable[[str | None], Engine] = registry.load
+    data: DataPlaces = field(default_factory=DataPlaces)
 
 
 async def execute(pinned: PinnedJob, run: Run) -> EvaluationResult:
@@ -77,6 +82,7 @@ class _Execution:
             target=pinned.target,
             artifacts=self._workspace.engine,
             secret=run.secrets.resolve,
+            data=DataContext(run.output, run.data, _hf_token(pinned.config), run.secrets.resolve),
         )
 
     async def execute(self) -> EvaluationResult:
@@ -151,7 +157,7 @@ class _Execution:
         path = self._workspace.records(index, plan.name)
         try:
             # In a thread: the records of a large earlier run take a while to read.
-            records = await asyncio.to_thread(Records.open, path, plan.name, [sample.id for sample in plan.samples])
+            records = await asyncio.to_thread(Records.open, path, plan.name, plan.ids)
         except OSError as error:
             raise output_error(error) from error
         with records:
@@ -199,7 +205,7 @@ class _Execution:
             allowed_errors=allowed_errors(len(plan.samples), share),
         )
         try:
-            await generation.run(sample for sample in plan.samples if sample.id not in records)
+            await generation.run(plan.samples[at] for at, id in enumerate(plan.ids) if id not in records)
         except TooManyErrors:
             message = error_message(count_task(plan, records), share)
             raise RunError(
@@ -209,6 +215,12 @@ class _Execution:
             ) from None
         finally:
             records.sync()
+
+
+def _hf_token(config: ConfigBody) -> str | None:
+    """Return the token of a hub that the job gives, as a placeholder of the secret."""
+    given = (config.params.extra or {}).get("hf_token") if config.params else None
+    return given if isinstance(given, str) else None
 
 
 def _target_endpoint(pinned: PinnedJob) -> APIEndpoint | None:
@@ -235,7 +247,7 @@ def _check_plans(plans: Sequence[TaskPlan], *, has_target: bool) -> None:
     for plan in plans:
         if not plan.samples:
             raise InvalidSpec(f"task {plan.name} has no samples; check its dataset and params.limit_samples")
-        if len({sample.id for sample in plan.samples}) != len(plan.samples):
+        if len(set(plan.ids)) != len(plan.samples):
             raise InvalidSpec(f"task {plan.name}: two samples have the same id; give each row an id of its own")
         if plan.needs_target and not has_target:
             raise InvalidSpec(

@@ -109,7 +109,7 @@ class _Pod:
             return outcomes.EXIT_CODES[summary.reason] if summary.reason else outcomes.EXIT_COMPLETED
 
     async def _execute(self) -> tuple[Summary, EvaluationResult | None]:
-        run = Run(self._secrets, self._settings.output, self._progress, self._load_engine)
+        run = Run(self._secrets, self._settings.output, self._progress, self._load_engine, self._settings.data)
         try:
             result = await execute(self._pinned, run)
         except RunError as error:

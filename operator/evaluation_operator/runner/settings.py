@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evaluation_operator.resources.config import ConfigBody
 
+from .datasets.sources import DataPlaces
 from .endpoint import CallLimits
 from .engines.base import InvalidSpec
 
@@ -62,6 +63,8 @@ class PodSettings:
     api_url: str | None
     report_patience: float
     """Seconds that the reports at the end may take altogether while evaluation-api is away."""
+    data: DataPlaces
+    """The folders of `EVALUATION_DATA` (separated by colons); relative paths are relative to the first."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> PodSettings:
@@ -73,6 +76,8 @@ class PodSettings:
         patience = float(environment.get("EVALUATION_REPORT_PATIENCE") or 60)
         if not 0 <= patience <= 86_400:
             raise ValueError(f"EVALUATION_REPORT_PATIENCE must be 0 to 86400 seconds, not {patience}")
+        # Nothing else of the pod may be read as data: keys and the report token are files, too.
+        folders = tuple(map(Path, (environment.get("EVALUATION_DATA") or "/data:/models:/cache").split(":")))
         return cls(
             job_file=path("EVALUATION_JOB_FILE", "/etc/evaluation/job.json"),
             keys=path("EVALUATION_KEYS", "/var/run/secrets/evaluation/keys"),
@@ -81,4 +86,5 @@ class PodSettings:
             termination_log=path("EVALUATION_TERMINATION_LOG", "/dev/termination-log"),
             api_url=(environment.get("EVALUATION_API_URL") or "").rstrip("/") or None,
             report_patience=patience,
+            data=DataPlaces(folders[0], folders, environment),
         )

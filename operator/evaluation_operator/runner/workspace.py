@@ -6,9 +6,11 @@
     job.json          the pinned job (without secrets)
     records/          000-task1.jsonl …   answers as they came; what a restarted run continues from
     samples/          000-task1.jsonl …   input, answer, scores of each sample; written when a task is scored
+    datasets/         which files and revisions each dataset was read from
+    spool/            the rows of each dataset as they were read; not in the archive, the samples have them
     engine/           files of the engine
     results.json      the result, only when the gate let it pass
-    artifacts.tar.gz  all of the above
+    artifacts.tar.gz  the above, without records and spool once the job completed
 """
 
 from __future__ import annotations

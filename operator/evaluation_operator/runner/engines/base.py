@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from evaluation_operator.resources.endpoint import APIEndpoint
     from evaluation_operator.resources.target import TargetBody
 
+    from ..datasets.sources import DataContext
+
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 """A value that JSON can carry. NaN and infinities are not among them."""
 
@@ -157,13 +159,15 @@ class JobContext:
 
     ``secret(value)`` gives the content of a placeholder (and returns any other text unchanged) for the rare
     engine that must hand a key to a library. ``artifacts`` is an existing directory whose content ends up
-    in the artifact archive.
+    in the artifact archive. ``data`` is for ``runner.datasets.load`` and ``target_rows``, which read rows from
+    wherever the spec says they are; None where only rows in the spec itself are taken.
     """
 
     config: ConfigBody
     target: TargetBody
     artifacts: Path
     secret: Callable[[str], str]
+    data: DataContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,9 @@ class TaskPlan:
     """One task of the job and its samples, in a stable order, ``params.limit_samples`` already applied by
     the engine.
 
+    ``samples`` may make each sample when it is asked for: ``runner.datasets.rows.RowSamples`` does, so that a big
+    dataset is never in memory.
+
     ``name``: the key in ``config.tasks`` (for a config without tasks, the name under which results are
     published). ``needs_target``: some sample calls ``endpoints.target``. ``needs_tools``: it sends
     ``tools``, so preflight does as well. ``endpoints``: every other endpoint that samples call.
@@ -197,6 +204,12 @@ class TaskPlan:
     needs_tools: bool = False
     endpoints: tuple[APIEndpoint, ...] = ()
     payload: Any = None
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of the samples in their order; samples that are made when asked for are not made for it."""
+        found: Sequence[str] | None = getattr(self.samples, "ids", None)
+        return [sample.id for sample in self.samples] if found is None else found
 
 
 @dataclass(frozen=True, slots=True)
