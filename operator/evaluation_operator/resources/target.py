@@ -24,7 +24,7 @@ class Dataset(Model):
     hf_endpoint: str | None = Field(default=None, max_length=2048)
     """Base URL of the hub that `hf://` means."""
     format: str | None = Field(default=None, max_length=64)
-    """`csv`, `json` or `jsonl`, where the name of the file does not tell it."""
+    """`csv`, `json`, `jsonl`, or another that the engine documents, where the name of the file does not tell it."""
     split: str | None = Field(default=None, max_length=128)
     """Split to use: the files of a folder that are named after it, or that key of a JSON object."""
     limit: int | None = Field(default=None, ge=1, le=100_000_000)
