@@ -10,6 +10,12 @@ FreeForm = Annotated[
     WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
 ]
 
+#: A string or a JSON object, as the API has it in places; a structural schema can only leave such a value open.
+TextOrObject = Annotated[
+    str | dict[str, Any],
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
+]
+
 
 class Model(BaseModel):
     """An immutable value read from or written to JSON.

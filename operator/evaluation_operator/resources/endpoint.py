@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from .base import FreeForm, Model
+from .base import FreeForm, Model, TextOrObject
 
 Text = Annotated[str, Field(max_length=1024)]
 LongText = Annotated[str, Field(max_length=65536)]
@@ -90,7 +90,18 @@ class ModelTarget(Model):
     """Endpoint that serves the model."""
     prompt: Prompt | None = None
     """Prompt settings of the model."""
-    base_model: str | None = Field(default=None, max_length=512)
-    """Name of the model that this one was tuned from. Informative."""
+    base_model: TextOrObject | None = None
+    """Model that this one was tuned from: its name, or its description. Informative."""
     spec: FreeForm | None = None
     """Facts about the model (context size, number of parameters, …). Informative."""
+    artifact: FreeForm | None = None
+    """Where the checkpoint is. Informative: what is evaluated is what `api_endpoint` serves."""
+    peft: FreeForm | None = None
+    """How the model was tuned. Informative."""
+    guardrails: FreeForm | None = None
+    """Guardrails of the model. Informative; they are not applied to the evaluation."""
+    model_providers: list[Text] | None = Field(default=None, max_length=64)
+    """Names of providers of the model. Informative."""
+    entity: FreeForm | None = None
+    """Name, description and such that the REST API keeps with a model, or `reference` where it gave only a name.
+    Informative; `api_endpoint` is what is called."""

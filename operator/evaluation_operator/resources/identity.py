@@ -26,6 +26,15 @@ ANNOTATION_CONFIG_DIGEST = f"{GROUP}/config-digest"
 #: Keeps Argo CD from reconciling an application at each status change of a child.
 ANNOTATION_ARGOCD_IGNORE = "argocd.argoproj.io/ignore-resource-updates"
 
+#: What evaluation-api keeps with an object that the spec has no place for: the name that Kubernetes does not allow ("":
+#: made without one), the exact times of its own writes, and the rest of what a caller gave, as JSON.
+ANNOTATION_NAME = f"{GROUP}/name"
+ANNOTATION_CREATED = f"{GROUP}/created-at"
+ANNOTATION_UPDATED = f"{GROUP}/updated-at"
+ANNOTATION_API_FIELDS = f"{GROUP}/api-fields"
+#: What a caller changed of a job's own result, as JSON.
+ANNOTATION_RESULT_FIELDS = f"{GROUP}/result-fields"
+
 #: Audience of the token with which a runner reports. Nothing else accepts a token made for it.
 REPORT_AUDIENCE = f"evaluation-api.{GROUP}"
 

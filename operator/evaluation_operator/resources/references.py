@@ -4,9 +4,11 @@ The rule is the API page's: a body with a name and no payload refers to a stored
 and its name and namespace are dropped. A ``type`` given with a reference must agree with the object's.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from .config import ConfigBody, ConfigPayload, EvaluationConfigSpec, Params
+from .base import Model
+from .config import ConfigBody, ConfigPayload, EvaluationConfigSpec
 from .target import PAYLOADS, EvaluationTargetSpec, TargetBody, TargetPayload
 
 #: Fields of a stored spec or of a job's body that are not part of what gets pinned.
@@ -14,16 +16,18 @@ _TARGET_PAYLOAD: Final = set(TargetPayload.model_fields)
 _CONFIG_PAYLOAD: Final = set(ConfigPayload.model_fields)
 
 
-def target_is_reference(body: TargetBody) -> bool:
-    """Say whether the body names an EvaluationTarget (a name and no payload)."""
-    return body.name is not None and not body.payloads()
+def target_is_reference(body: Model | Mapping[str, Any]) -> bool:
+    """Say whether the body, a model or raw, names an EvaluationTarget (a name and no payload)."""
+    given = dict(body)
+    return given.get("name") is not None and all(given.get(key) is None for key in PAYLOADS)
 
 
-def config_is_reference(body: ConfigBody) -> bool:
-    """Say whether the body names an EvaluationConfig (a name, no tasks or groups, and no params or empty
-    ones)."""
-    has_params = body.params is not None and body.params != Params()
-    return body.name is not None and not body.tasks and not body.groups and not has_params
+def config_is_reference(body: Model | Mapping[str, Any]) -> bool:
+    """Say whether the body, a model or raw, names an EvaluationConfig (a name, no tasks or groups, and no params or
+    empty ones)."""
+    given = dict(body)
+    has_params = any(value is not None for value in dict(given.get("params") or {}).values())
+    return given.get("name") is not None and not given.get("tasks") and not given.get("groups") and not has_params
 
 
 def pin_target(body: TargetBody | EvaluationTargetSpec) -> TargetBody:

@@ -29,6 +29,9 @@ class Dataset(Model):
     """Split to use: the files of a folder that are named after it, or that key of a JSON object."""
     limit: int | None = Field(default=None, ge=1, le=100_000_000)
     """Use at most this many rows, from the start."""
+    entity: FreeForm | None = None
+    """Name, description and such that the REST API keeps with a dataset, or `reference` where it gave only a name.
+    Informative; `files_url` is what is read."""
 
 
 class CachedOutputs(Model):

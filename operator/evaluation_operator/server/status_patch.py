@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from evaluation_operator.cluster.merge_patch import difference, without_nulls
 from evaluation_operator.resources.phases import CANCELLED, CANCELLING, COMPLETED, ERROR
 from evaluation_operator.resources.reports import Report
 from evaluation_operator.resources.results import EvaluationResult
@@ -89,34 +90,13 @@ def changes(status: Mapping[str, Any], want: Wanted) -> dict[str, Any]:
             target[field] = value
             if field in status:
                 current[field] = status[field]
-    return _difference(current, target)
-
-
-def _difference(current: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
-    patch: dict[str, Any] = {key: None for key in current if key not in target}
-    for key, value in target.items():
-        if key not in current:
-            # A null inside a merge patch deletes, so what is null in the target is left out of it.
-            patch[key] = _without_nulls(value)
-        elif isinstance(value, Mapping) and isinstance(current[key], Mapping):
-            inner = _difference(current[key], value)
-            if inner:
-                patch[key] = inner
-        elif current[key] != value:
-            patch[key] = value
-    return patch
-
-
-def _without_nulls(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return value
+    return difference(current, target)
 
 
 def fit(result: EvaluationResult, limit: int) -> dict[str, Any]:
     """The result as JSON of at most `limit` bytes. What must go goes in this order: free-form data and nested groups,
     statistics, then scores from the end; `truncated` says that something went."""
-    whole = _without_nulls(result.to_json())
+    whole = without_nulls(result.to_json())
     if size(whole) <= limit:
         return dict(whole)
     for keep_stats in (True, False):

@@ -34,7 +34,7 @@ def parts() -> list[Node]:
 
 @pytest.mark.parametrize(("path", "node"), parts(), ids=lambda value: value if isinstance(value, str) else "")
 def test_every_node_is_structural_bounded_and_described(path: str, node: dict[str, Any]) -> None:
-    typed = "type" in node or node.get("x-kubernetes-int-or-string")
+    typed = "type" in node or {"x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"} & node.keys()
     assert typed, f"{path}: no type"
     assert not {"anyOf", "allOf", "$ref", "title", "default", "const"} & node.keys(), path
     if node.get("type") == "string":
