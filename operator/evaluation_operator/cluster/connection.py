@@ -8,7 +8,7 @@ exec plug-ins), its request path is not: it costs almost three times the CPU of 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import SimpleNamespace
@@ -39,10 +39,17 @@ class Connection:
     _configuration: Any
     _ssl: Any
 
-    def session(self, *, limit: int, answered: Answered | None = None) -> aiohttp.ClientSession:
+    def session(
+        self,
+        *,
+        limit: int,
+        answered: Answered | None = None,
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+    ) -> aiohttp.ClientSession:
         """A new session with at most `limit` connections (0: no limit), which authorises each request.
 
         `answered` is told (HTTP method, path, status, seconds) of each request when its headers are in.
+        `middlewares` come around the authorisation.
         """
 
         async def authorise(
@@ -56,7 +63,7 @@ class Connection:
 
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=limit, ssl=self._ssl, ttl_dns_cache=30),
-            middlewares=(authorise,),
+            middlewares=(*middlewares, authorise),
             headers={"User-Agent": "evaluation-operator", "Accept": "application/json"},
             proxy=self._configuration.proxy,
             timeout=aiohttp.ClientTimeout(total=60, sock_connect=CONNECT_SECONDS),

@@ -102,14 +102,15 @@ class Actions:
             for resource, owned in ((SECRETS, built.secret), (CONFIG_MAPS, built.config_map)):
                 if owned is not None:
                     await self._create_owned(resource, namespace, owned)
-            made = await self._cluster.create(BATCH_JOBS, namespace, built.batch_job)
+            with self._world.writing(BATCH_JOBS, _child(body)):
+                made = await self._cluster.create(BATCH_JOBS, namespace, built.batch_job)
+                self._world.batch_jobs.apply(made)
         except AlreadyExists:
             return Taken()
         except (Forbidden, Invalid) as error:
             log.warning("refused: %s", error, extra=about(namespace, name))
             code = 403 if isinstance(error, Forbidden) else 422
             return Refused(Refusal(code, error.message))
-        self._world.batch_jobs.apply(made)
         if job.created is not None:
             self._metrics.started_seconds.observe(max(0.0, (self._now() - job.created).total_seconds()))
         return AsAsked() if bool(made["spec"].get("suspend")) == action.suspended else None
@@ -133,12 +134,13 @@ class Actions:
 
     async def _patch(self, body: Body, uid: str, spec: Body) -> None:
         key = _child(body)
-        try:
-            changed = await self._cluster.patch(BATCH_JOBS, *key, {"spec": spec}, uid=uid)
-        except (NotFound, Conflict):
-            self._world.batch_jobs.remove(key, uid)
-            return
-        self._world.batch_jobs.apply(changed)
+        with self._world.writing(BATCH_JOBS, key):
+            try:
+                changed = await self._cluster.patch(BATCH_JOBS, *key, {"spec": spec}, uid=uid)
+            except (NotFound, Conflict):
+                self._world.batch_jobs.remove(key, uid)
+                return
+            self._world.batch_jobs.apply(changed)
 
 
 def _child(body: Body) -> tuple[str, str]:

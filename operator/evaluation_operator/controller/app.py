@@ -238,11 +238,7 @@ class Operator:
         self.metrics.reconcile_seconds.observe(time.perf_counter() - started)
 
     async def _watch(self, connection: Connection, stop: asyncio.Event) -> None:
-        def ingest(resource: Any, change: str | None, body: Any) -> None:
-            new = self.world.ingest(resource, change, body)
-            self.metrics.watch_events.labels(resource.plural, "true" if new else "false").inc()
-
-        made = feeds.registry(ingest, connection, self.metrics.requests.observe)
+        made = feeds.registry(self.world.ingest, connection, self.metrics.requests.observe)
         started = asyncio.Event()
         takeover = asyncio.create_task(self._own_signals(started))
         try:

@@ -7,7 +7,7 @@ no finalizers and writes nothing. What it delivers goes into the caches, which k
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import kopf
@@ -15,9 +15,8 @@ import kopf
 from evaluation_operator.cluster.connection import Connection
 from evaluation_operator.cluster.paths import describe
 from evaluation_operator.cluster.port import Request, RequestHook, Resource
+from evaluation_operator.controller.ahead import Ingest, reading_ahead
 from evaluation_operator.controller.world import WATCHED
-
-Ingest = Callable[[Resource, str | None, Mapping[str, Any]], None]
 
 
 class NullDiffBase(kopf.DiffBaseStorage):
@@ -94,7 +93,7 @@ def registry(ingest: Ingest, connection: Connection | None, hook: RequestHook | 
 
         @kopf.on.login(registry=made)
         async def login(**_: Any) -> kopf.AiohttpSession:
-            session = given.session(limit=0, answered=answered)
+            session = given.session(limit=0, answered=answered, middlewares=[reading_ahead(ingest)])
             return kopf.AiohttpSession(server=given.server, aiohttp_session=session)
 
     return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -42,12 +42,6 @@ class Metrics:
         )
         self.requests = RequestMetrics(self.registry)
         self.status_writes = Counter("evaluation_status_writes_total", "Status patches sent.", registry=self.registry)
-        self.watch_events = Counter(
-            "evaluation_watch_events_total",
-            "Events of the watches; new is false for repetitions and for our own writes.",
-            ["resource", "new"],
-            registry=self.registry,
-        )
         self.resyncs = Counter(
             "evaluation_resyncs_total", "Complete comparisons of the caches with the cluster.", registry=self.registry
         )
@@ -82,6 +76,16 @@ class _Levels(Collector):
         for resource in WATCHED:
             cached.add_metric([resource.plural], len(self._world.store(resource)))
         yield cached
+        events = CounterMetricFamily(
+            "evaluation_watch_events",
+            "Events of the watches; new is false for repetitions and for our own writes.",
+            labels=["resource", "new"],
+        )
+        for resource in WATCHED:
+            news = self._world.news[resource]
+            events.add_metric([resource.plural, "true"], news)
+            events.add_metric([resource.plural, "false"], self._world.seen[resource] - news)
+        yield events
         queue = GaugeMetricFamily(
             "evaluation_queue_keys", "Jobs in the work queue: ready, later, busy.", labels=["state"]
         )

@@ -109,14 +109,15 @@ class Reconciler:
         if not patch:
             return body
         self._fence()
-        try:
-            changed = await self._cluster.patch_status(
-                EVALUATION_JOBS, *key, patch, resource_version=body["metadata"]["resourceVersion"]
-            )
-        except NotFound:
-            return None
+        with self._world.writing(EVALUATION_JOBS, key):
+            try:
+                changed = await self._cluster.patch_status(
+                    EVALUATION_JOBS, *key, patch, resource_version=body["metadata"]["resourceVersion"]
+                )
+            except NotFound:
+                return None
+            self._world.jobs.apply(changed)
         self._metrics.status_writes.inc()
-        self._world.jobs.apply(changed)
         phase = decision.status.get("phase") if decision.status is not None else None
         if phase != status.get("phase"):
             log.info("phase %s", phase, extra=about(*key, phase=phase, before=status.get("phase")))

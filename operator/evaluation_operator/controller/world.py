@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +36,8 @@ WATCHED: Mapping[Resource, str] = {
 
 #: A target that many jobs wait for wakes them spread over this many seconds.
 FAN_OUT_SECONDS = 2.0
+#: So many events of an object wait for the answer to a write of it; what comes after them is taken at once.
+HELD_EVENTS = 100
 
 Reference = tuple[Resource, Key]
 
@@ -68,34 +71,61 @@ class World:
         self.phases: Counter[str] = Counter()
         self.seen: Counter[Resource] = Counter()
         """Events that the watches have delivered."""
+        self.news: Counter[Resource] = Counter()
+        """Those of them that changed something."""
+        self._held: dict[Reference, list[tuple[str | None, Mapping[str, Any]]]] = {}
         self._users: dict[Reference, set[Key]] = defaultdict(set)
         self._names: dict[str, Key] = {}
-        self.jobs.on_replace = self._job_replaced
-
-    def store(self, resource: Resource) -> Store[Any]:
-        """The store of a watched kind."""
-        stores: dict[Resource, Store[Any]] = {
+        self._stores: Mapping[Resource, Store[Any]] = {
             EVALUATION_JOBS: self.jobs,
             EVALUATION_TARGETS: self.targets,
             EVALUATION_CONFIGS: self.configs,
             BATCH_JOBS: self.batch_jobs,
             PODS: self.pods,
         }
-        return stores[resource]
+        self.jobs.on_replace = self._job_replaced
+
+    def store(self, resource: Resource) -> Store[Any]:
+        """The store of a watched kind."""
+        return self._stores[resource]
 
     def ingest(self, resource: Resource, change: str | None, body: Mapping[str, Any]) -> bool:
         """Takes one event of a watch (`change` None: an item of a list) and queues the jobs that it concerns.
 
-        Returns False when it brought nothing new.
+        Returns False when it brought nothing new, or waits for the answer to a write.
         """
         self.seen[resource] += 1
         metadata = body["metadata"]
         key = (metadata.get("namespace", ""), metadata["name"])
+        held = self._held.get((resource, key))
+        if held is not None and len(held) < HELD_EVENTS:
+            held.append((change, body))
+            return False
+        return self._take(resource, key, change, body)
+
+    @contextmanager
+    def writing(self, resource: Resource, key: Key) -> Iterator[None]:
+        """While the block writes an object, what the watch shows of it waits.
+
+        It is our own write as a rule, which the block gives to the store from the answer: taken before, it would be
+        news, and the job would be looked at once more for nothing.
+        """
+        held = self._held[resource, key] = []
+        try:
+            yield
+        finally:
+            del self._held[resource, key]
+            for change, body in held:
+                self._take(resource, key, change, body)
+
+    def _take(self, resource: Resource, key: Key, change: str | None, body: Mapping[str, Any]) -> bool:
+        metadata = body["metadata"]
         store = self.store(resource)
         # Before it is removed: afterwards nobody knows whom it concerned.
         concerned = self.concerned(resource, key, metadata)
         changed = store.remove(key, metadata["uid"]) if change == "DELETED" else store.apply(body)
         if changed:
+            self.news[resource] += 1
             self.wake(resource, concerned)
         return changed
 

@@ -15,7 +15,7 @@ from evaluation_operator.cluster.port import (
 )
 from evaluation_operator.controller.cache import newer
 from evaluation_operator.controller.queue import WorkQueue
-from evaluation_operator.controller.world import FAN_OUT_SECONDS, World
+from evaluation_operator.controller.world import FAN_OUT_SECONDS, HELD_EVENTS, World
 from tests.support.objects import evaluation_job
 from tests.support.replicas import Clock
 
@@ -236,3 +236,38 @@ async def test_what_the_cache_keeps_of_a_kubernetes_job_is_small(world: World) -
 )
 def test_versions_are_compared_as_numbers_where_they_are_numbers(version: str, known: str, expected: bool) -> None:
     assert newer(version, known) is expected
+
+
+async def test_what_a_watch_shows_of_an_object_waits_while_it_is_written(world: World) -> None:
+    world.ingest(EVALUATION_JOBS, "ADDED", job())
+    await woken(world)
+    written = job(version="11")
+    with world.writing(EVALUATION_JOBS, (NS, "one")):
+        assert not world.ingest(EVALUATION_JOBS, "MODIFIED", written), "our own write, seen before its answer"
+        world.ingest(EVALUATION_JOBS, "ADDED", job("two", "u2"))
+        world.jobs.apply(written)
+    assert await woken(world) == [(NS, "two")], "there is no news for the one"
+
+
+async def test_what_others_wrote_meanwhile_is_news(world: World) -> None:
+    world.ingest(EVALUATION_JOBS, "ADDED", job())
+    await woken(world)
+    with pytest.raises(ValueError, match="refused"), world.writing(EVALUATION_JOBS, (NS, "one")):
+        world.ingest(EVALUATION_JOBS, "MODIFIED", job(version="11"))
+        raise ValueError("refused")
+    assert await woken(world) == [(NS, "one")]
+    with world.writing(EVALUATION_JOBS, (NS, "one")):
+        world.ingest(EVALUATION_JOBS, "DELETED", job(version="12"))
+    assert world.jobs.get((NS, "one")) is None
+
+
+async def test_no_more_than_some_events_wait_for_a_write(world: World) -> None:
+    with world.writing(EVALUATION_JOBS, (NS, "one")):
+        for version in range(HELD_EVENTS):
+            world.ingest(EVALUATION_JOBS, "MODIFIED", job(version=str(version + 1)))
+        assert await woken(world) == []
+        world.ingest(EVALUATION_JOBS, "MODIFIED", job(version="1000"))
+        assert await woken(world) == [(NS, "one")]
+    known = world.jobs.get((NS, "one"))
+    assert known is not None
+    assert known.version == "1000"
