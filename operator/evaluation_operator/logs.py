@@ -6,13 +6,21 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
 MAX_TEXT: Final = 2000
 """Characters of a message or of one extra value that are logged at most."""
 MAX_TRACE: Final = 8192
 """Characters of a stack trace that are logged at most; its end, which says the most, is kept."""
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> object: ...
+
+    def flush(self) -> object: ...
 
 
 class JsonFormatter(logging.Formatter):
@@ -39,7 +47,7 @@ class JsonFormatter(logging.Formatter):
         return self._redact(json.dumps(line, ensure_ascii=False, default=str))
 
 
-def configure(level: str, stream: TextIO, redact: Callable[[str], str] = str) -> None:
+def configure(level: str, stream: Stream, redact: Callable[[str], str] = str) -> None:
     """Send all logging of the process to a stream."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(redact))

@@ -19,6 +19,7 @@ import orjson
 
 from evaluation_operator.cluster.errors import ClusterError, from_status
 from evaluation_operator.cluster.faults import Call
+from evaluation_operator.cluster.memory_logs import PodLogs
 from evaluation_operator.cluster.memory_users import MemoryUsers
 from evaluation_operator.cluster.merge_patch import merge
 from evaluation_operator.cluster.port import (
@@ -67,6 +68,7 @@ class MemoryCluster(MemoryUsers):
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         super().__init__()
+        self.pod_logs = PodLogs()
         self.clock = clock
         self.hold_pods = False
         """Deleted pods stay, as terminating, until `kill_pods` is called: a kubelet that takes its time."""
@@ -262,6 +264,13 @@ class MemoryCluster(MemoryUsers):
             raise from_status(409, {"reason": "Conflict", "message": message})
         self._delete(resource, body, propagation)
         self.faults.after(call)
+
+    async def logs(
+        self, namespace: str, pod: str, *, container: str, limit_bytes: int, since: datetime | None = None
+    ) -> bytes:
+        self.faults.before(Call("logs", PODS, namespace, pod))
+        self._find(PODS, namespace, pod)
+        return self.pod_logs.read(namespace, pod, limit_bytes, since)
 
     async def served(self, api_version: str) -> frozenset[str]:
         if api_version in self.unserved:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from evaluation_operator.cluster.errors import ClusterError
@@ -193,6 +194,17 @@ class ClusterPort(Protocol):
         uid: str | None = None,
     ) -> None:
         """Asks for deletion. NotFound when it is gone already, Conflict when another uid has the name now."""
+        ...
+
+    async def logs(
+        self, namespace: str, pod: str, *, container: str, limit_bytes: int, since: datetime | None = None
+    ) -> bytes:
+        """What a container wrote since a moment (None: as far back as the node has it), from there on, at most
+        `limit_bytes`: lines that each begin with the time of writing (RFC 3339 with nanoseconds) and a space.
+
+        The server counts `since` in whole seconds. The last line may be cut. Empty while the container has not
+        started. Raises NotFound when the pod is gone, Unavailable when its node does not answer.
+        """
         ...
 
     async def review_token(self, token: str, audience: str) -> Identity | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from evaluation_operator.cluster.errors import (
 from evaluation_operator.cluster.paths import describe, path_of
 from evaluation_operator.cluster.port import (
     ACCESS_REVIEWS,
+    PODS,
     TOKEN_REVIEWS,
     Body,
     Identity,
@@ -154,6 +156,19 @@ class RealCluster:
             body["preconditions"] = {"uid": uid}
         await self._ask("DELETE", path_of(resource, namespace, _named(name)), body, _JSON)
 
+    async def logs(
+        self, namespace: str, pod: str, *, container: str, limit_bytes: int, since: datetime | None = None
+    ) -> bytes:
+        query = {"container": container, "timestamps": "true", "limitBytes": str(limit_bytes)}
+        if since is not None:
+            query["sinceTime"] = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        try:
+            raw, _ = await self._fetch("GET", path_of(PODS, namespace, _named(pod), "log", query))
+        except Invalid:
+            # 400: the container is waiting to start, or never will; there is nothing to read.
+            return b""
+        return raw[:limit_bytes]
+
     async def review_token(self, token: str, audience: str) -> Identity | None:
         body = {
             "apiVersion": TOKEN_REVIEWS.api_version,
@@ -202,7 +217,25 @@ class RealCluster:
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Body:
-        asked = f"{method} {path.partition('?')[0]}"
+        raw, status = await self._fetch(method, path, body, headers)
+        found = _parsed(raw)
+        if not isinstance(found, dict):
+            raise Unavailable(
+                "the answer was not a JSON object: is this the Kubernetes API?",
+                status=status,
+                request=_asked(method, path),
+            )
+        return cast(Body, found)
+
+    async def _fetch(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[bytes, int]:
+        """The body of a successful answer and its status."""
+        asked = _asked(method, path)
         data = None if body is None else orjson.dumps(body)
         try:
             async with asyncio.timeout(CALL_SECONDS):
@@ -220,7 +253,7 @@ class RealCluster:
 
     async def _once(
         self, method: str, path: str, data: bytes | None, headers: Mapping[str, str] | None, asked: str
-    ) -> Body:
+    ) -> tuple[bytes, int]:
         url = URL(self._server + path, encoded=True)
         status, started = 0, perf_counter()
         try:
@@ -237,17 +270,9 @@ class RealCluster:
         finally:
             # Here and not by aiohttp's tracing, which costs a third of the request.
             self._answered(method, path, status, perf_counter() - started)
-        try:
-            found = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            found = None
         if not 200 <= status < 300:
-            raise from_status(status, found, request=asked, retry_after=_seconds(wait))
-        if not isinstance(found, dict):
-            raise Unavailable(
-                "the answer was not a JSON object: is this the Kubernetes API?", status=status, request=asked
-            )
-        return cast(Body, found)
+            raise from_status(status, _parsed(raw), request=asked, retry_after=_seconds(wait))
+        return raw, status
 
     def _answered(self, method: str, path: str, code: int, seconds: float) -> None:
         if self._hook is None:
@@ -255,6 +280,17 @@ class RealCluster:
         told = describe(method, path, code, seconds)
         if told is not None:
             self._hook(told)
+
+
+def _asked(method: str, path: str) -> str:
+    return f"{method} {path.partition('?')[0]}"
+
+
+def _parsed(raw: bytes) -> Any:
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def pause(attempt: int, asked: float | None) -> float:

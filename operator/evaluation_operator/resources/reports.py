@@ -15,6 +15,8 @@ from .results import EvaluationResult
 SCHEMA_VERSION: Final = "1"
 MAX_REPORT_BYTES: Final = 1024 * 1024
 """Largest body of a report."""
+MAX_LOG_BYTES: Final = 4 * 1024 * 1024
+"""Largest log of a pod."""
 MAX_SUMMARY_BYTES: Final = 4096
 """Kubernetes cuts a termination message at this size."""
 MAX_MESSAGE: Final = 1024

@@ -7,12 +7,14 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from pydantic import ValidationError
 
+from evaluation_operator.kept_log import KeptLog
 from evaluation_operator.resources import outcomes
 from evaluation_operator.resources.pinned import PinnedJob, digest
 from evaluation_operator.resources.reports import ArtifactRef, Summary
@@ -35,20 +37,22 @@ log = logging.getLogger(__name__)
 MAX_JOB_BYTES = 4 * 1024 * 1024
 LOG_INTERVAL = 5.0
 """Seconds between two progress lines while no whole percent passes."""
+PATIENCE_WHEN_STOPPED = 15.0
+"""Seconds that the log's upload may take when the pod was told to stop: well within its grace period."""
 
 
 def run(environment: Mapping[str, str], load_engine: Callable[[str | None], Engine] = registry.load) -> int:
     """Run the pinned job and return the exit code. Blocking; installs signal handlers in its event loop."""
     settings = PodSettings.of(environment)
     secrets = Secrets(settings.keys)
-    logs.configure(secrets.redact)
+    kept = logs.configure(secrets.redact)
     try:
         pinned = read_job(settings.job_file)
     except RunError as error:
         log.error(error.message, extra={"reason": error.reason})
         _say(settings, _summary("unknown", "failed", error.reason, error.message))
         return outcomes.EXIT_CODES[error.reason]
-    return run_until_stopped(_Pod(settings, secrets, pinned, load_engine).run())
+    return run_until_stopped(_Pod(settings, secrets, pinned, load_engine, kept).run())
 
 
 def read_job(path: Path) -> PinnedJob:
@@ -75,11 +79,13 @@ class _Pod:
         secrets: Secrets,
         pinned: PinnedJob,
         load_engine: Callable[[str | None], Engine],
+        kept: KeptLog,
     ) -> None:
         self._settings = settings
         self._secrets = secrets
         self._pinned = pinned
         self._load_engine = load_engine
+        self._kept = kept
         self._progress = Progress()
 
     async def run(self) -> int:
@@ -101,11 +107,19 @@ class _Pod:
             # The verdict is safe from here on, whatever becomes of the reports.
             _say(self._settings, summary)
             log.info(_verdict(summary), extra={"outcome": summary.outcome, "reason": summary.reason})
-            if summary.outcome != "interrupted":
+            deadline = monotonic() + self._settings.report_patience
+            stopped = summary.outcome == "interrupted"
+            if not stopped:
                 try:
-                    _say(self._settings, await self._finish(reporter, summary, result))
+                    _say(self._settings, await self._finish(reporter, summary, result, deadline))
                 except asyncio.CancelledError:
+                    stopped = True
                     log.warning("told to stop while reporting; the termination message has the verdict")
+            if reporter is not None:
+                if stopped:
+                    deadline = min(deadline, monotonic() + PATIENCE_WHEN_STOPPED)
+                with suppress(asyncio.CancelledError):
+                    await reporter.keep_log(self._kept.content(), deadline)
             return outcomes.EXIT_CODES[summary.reason] if summary.reason else outcomes.EXIT_COMPLETED
 
     async def _execute(self) -> tuple[Summary, EvaluationResult | None]:
@@ -137,14 +151,15 @@ class _Pod:
             inference_errors=self._progress.errors,
         )
 
-    async def _finish(self, reporter: Reporter | None, summary: Summary, result: EvaluationResult | None) -> Summary:
+    async def _finish(
+        self, reporter: Reporter | None, summary: Summary, result: EvaluationResult | None, deadline: float
+    ) -> Summary:
         archive, reference = await self._pack(completed=summary.outcome == "completed")
         if reporter is None:
             return summary
         self._progress.stage = "finished"
         report = reporter.report(results=result, message=summary.message)
-        patience = self._settings.report_patience
-        uploaded, reported = await reporter.finish(report, archive, reference, patience)
+        uploaded, reported = await reporter.finish(report, archive, reference, deadline)
         return summary.model_copy(update={"artifacts": reference if uploaded else None, "reported": reported})
 
     async def _pack(self, *, completed: bool) -> tuple[Path | None, ArtifactRef | None]:

@@ -1,4 +1,4 @@
-"""Reports to evaluation-api: progress while the run goes on, then the archive and the result.
+"""Reports to evaluation-api: progress while the run goes on, then the archive, the result and the log.
 
 A run never depends on it. While it is away reports are dropped (the next one says all that the last one would
 have), and at the end it is asked for a bounded time; the pod's termination message carries the verdict in any case.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -33,6 +34,7 @@ SHORTEST_INTERVAL: Final = 2.0
 LONGEST_INTERVAL: Final = 5.0
 REPORT_TIMEOUT: Final = 10.0
 UPLOAD_TIMEOUT: Final = 600.0
+LOG_TIMEOUT: Final = 20.0
 FINAL_STATUS: Final = frozenset({400, 401, 403, 404, 409, 410, 413, 422})
 """Answers that asking again cannot change."""
 MAX_ANSWER: Final = 64 * 1024
@@ -114,20 +116,30 @@ class Reporter:
         )
 
     async def finish(
-        self, report: Report, archive: Path | None, reference: ArtifactRef | None, patience: float
+        self, report: Report, archive: Path | None, reference: ArtifactRef | None, deadline: float
     ) -> tuple[bool, bool]:
-        """Upload the archive, then send the final report, within ``patience`` seconds of waiting for the API.
+        """Upload the archive, then send the final report. Waiting for the API ends at ``deadline`` (`monotonic`).
 
         ``reference`` describes the archive and is put into the report when the upload was confirmed. Returns whether
         the upload and the report were confirmed. Never raises for what the API does.
         """
-        deadline = monotonic() + patience
         uploaded = False
         if archive is not None and reference is not None:
             uploaded = await self._insist(lambda: self._put(archive, reference), deadline, "the artifact archive")
             if uploaded:
                 report = report.model_copy(update={"artifacts": reference})
         return uploaded, await self._insist(lambda: self._post(report), deadline, "the final report")
+
+    async def keep_log(self, content: bytes, deadline: float) -> bool:
+        """Upload the log of this pod, of which nothing written later is kept. Returns whether that was confirmed.
+
+        Never raises for what the API does: it fetches the log itself while the pod is there.
+        """
+        reference = ArtifactRef(digest=f"sha256:{hashlib.sha256(content).hexdigest()}", size=len(content))
+        headers = {"Content-Type": "application/jsonl", **_announced(reference)}
+        return await self._insist(
+            lambda: self._send("PUT", "log", content, dict(headers), LOG_TIMEOUT), deadline, "the log"
+        )
 
     async def _insist(self, action: Callable[[], Awaitable[None]], deadline: float, what: str) -> bool:
         failures = 0
@@ -155,12 +167,7 @@ class Reporter:
         await self._send("POST", "report", body, headers, REPORT_TIMEOUT)
 
     async def _put(self, archive: Path, reference: ArtifactRef) -> None:
-        content_digest = base64.b64encode(bytes.fromhex(reference.digest.removeprefix("sha256:"))).decode()
-        headers = {
-            "Content-Type": "application/gzip",
-            "Content-Length": str(reference.size),
-            "Content-Digest": f"sha-256=:{content_digest}:",
-        }
+        headers = {"Content-Type": "application/gzip", **_announced(reference)}
         with archive.open("rb") as file:
             await self._send("PUT", "artifacts", file, headers, UPLOAD_TIMEOUT)
 
@@ -189,6 +196,12 @@ class Reporter:
         if status in FINAL_STATUS:
             raise ReportRefused(message)
         raise _Passing(message, retry_after)
+
+
+def _announced(content: ArtifactRef) -> dict[str, str]:
+    """Length and digest as headers, by which an upload is checked."""
+    digest = base64.b64encode(bytes.fromhex(content.digest.removeprefix("sha256:"))).decode()
+    return {"Content-Length": str(content.size), "Content-Digest": f"sha-256=:{digest}:"}
 
 
 def _read_token(path: Path) -> str:

@@ -52,9 +52,7 @@ class Downloads:
             raise Refused(404, "no-archive", f"the job {job_id} has no archive (yet)")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._slots.enter())
-            metadata = job["metadata"]
-            address = JobAddress(metadata["namespace"], metadata["name"], metadata["uid"])
-            found = await self._store.get(address, digest)
+            found = await self._store.get(JobAddress.of(job), digest)
             if found is None:
                 raise Refused(404, "no-archive", f"the archive of the job {job_id} is not in the store any more")
             held = stack.pop_all()

@@ -1,4 +1,4 @@
-"""What a runner sends: reports and its archive. Everything here comes from a pod and is hostile until it is checked.
+"""What a runner sends: reports, its archive and its log. Everything here comes from a pod and is hostile until it is checked.
 
 The order of the checks is that of their cost: limits, sender, size, form, content, and only then the cluster or the
 store.
@@ -7,6 +7,7 @@ store.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import time
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +19,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
-from evaluation_operator.resources.reports import MAX_REPORT_BYTES, Report
+from evaluation_operator.resources.reports import MAX_LOG_BYTES, MAX_REPORT_BYTES, Report
 from evaluation_operator.server.documents import deeper_than
 from evaluation_operator.server.identity import Sender, Senders
 from evaluation_operator.server.limits import (
@@ -36,7 +37,7 @@ from evaluation_operator.server.reporting import Reporting
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.status_patch import Verdict, judge
 from evaluation_operator.server.status_writer import StatusWriter, gone, over
-from evaluation_operator.server.store import ArtifactStore
+from evaluation_operator.server.store import ArtifactStore, wrong_digest
 
 MAX_DEPTH = 32
 """Deepest nesting of a report, whose free-form parts go into the status."""
@@ -49,7 +50,7 @@ Name = Annotated[str, Path(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 
 
 class Intake:
-    """The two requests of a runner."""
+    """The three requests of a runner."""
 
     def __init__(
         self,
@@ -76,6 +77,7 @@ class Intake:
         self._each = KeyedBuckets(limits.job_rate, limits.job_burst, limits.max_jobs)
         self._reports = Slots(limits.max_concurrent, "reports", waiting=4 * limits.max_concurrent)
         self._uploads = Slots(settings.store.max_uploads, "uploads")
+        self._logs = Slots(settings.store.max_uploads, "logs", waiting=8 * settings.store.max_uploads)
         self._uploading = Busy()
 
     async def report(self, request: Request, namespace: str, name: str) -> JSONResponse:
@@ -105,9 +107,7 @@ class Intake:
         """201 with address, digest and size of the archive; 200 when it was there already."""
         sender = await self._admit(request, namespace, name)
         limits = self._settings.store
-        size = declared_length(request.headers, limits.max_artifact_bytes, "the archive")
-        if size is None:
-            raise Refused(411, "length", "an archive needs a Content-Length")
+        size = _needed_length(request, limits.max_artifact_bytes, "the archive")
         digest = content_digest(request.headers.get("content-digest"))
         uid = sender.job.uid
         async with self._uploads.enter():
@@ -121,6 +121,25 @@ class Intake:
                 await self._store.keep_only(sender.job, digest)
         answer = {"url": self._artifact_url(uid), "digest": digest, "size": size}
         return JSONResponse(answer, status_code=201 if stored.created else 200)
+
+    async def log(self, request: Request, namespace: str, name: str) -> JSONResponse:
+        """200 when the log of the sender's pod is kept. Taken in every phase of the job: that of a cancelled one too."""
+        sender = await self._admit(request, namespace, name)
+        _needed_length(request, MAX_LOG_BYTES, "the log")
+        digest = content_digest(request.headers.get("content-digest"))
+        async with self._logs.enter():
+            content = await bounded_body(
+                _stream(request), MAX_LOG_BYTES, self._settings.store.idle_seconds, "the log"
+            )
+            actual = "sha256:" + hashlib.sha256(content).hexdigest()
+            if actual != digest:
+                raise wrong_digest(digest, actual)
+            job = await self._writer.read(sender.job)
+            if job["metadata"].get("deletionTimestamp"):
+                raise gone(sender.job)
+            await self._store.put_log(sender.job, sender.pod_uid, content)
+            self._metrics.artifact_bytes.labels("stored").inc(len(content))
+        return JSONResponse({})
 
     async def _admit(self, request: Request, namespace: str, name: str) -> Sender:
         now = self._clock()
@@ -190,7 +209,14 @@ def content_digest(header: str | None) -> str:
             found = _DIGEST.fullmatch(member.strip())
             if found is not None:
                 return "sha256:" + _decoded(found[1])
-    raise Refused(400, "digest", "an archive needs the header Content-Digest: sha-256=:<base64 of its SHA-256>:")
+    raise Refused(400, "digest", "an upload needs the header Content-Digest: sha-256=:<base64 of its SHA-256>:")
+
+
+def _needed_length(request: Request, limit: int, what: str) -> int:
+    size = declared_length(request.headers, limit, what)
+    if size is None:
+        raise Refused(411, "length", f"{what} needs a Content-Length")
+    return size
 
 
 def _decoded(text: str) -> str:
@@ -217,5 +243,9 @@ def router(intake: Intake) -> APIRouter:
     @routes.put("/artifacts")
     async def artifacts(request: Request, namespace: Namespace, name: Name) -> JSONResponse:
         return await intake.artifacts(request, namespace, name)
+
+    @routes.put("/log")
+    async def log(request: Request, namespace: Namespace, name: Name) -> JSONResponse:
+        return await intake.log(request, namespace, name)
 
     return routes

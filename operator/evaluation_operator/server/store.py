@@ -1,9 +1,9 @@
-"""The artifact store: archives of evaluation jobs on local disk, S3, GCS or Azure, by URL.
+"""The artifact store: archives and logs of evaluation jobs on local disk, S3, GCS or Azure, by URL.
 
 An archive is kept under `jobs/<namespace>/<uid of the EvaluationJob>/<sha256>.tar.gz`. It is streamed, never held in
 memory, and it appears only as a whole and only when its digest is right: the store completes an upload when its source
 ends, so a source that raises at its end, after it compared the digest, leaves nothing behind. Archives are opaque:
-nothing here unpacks them.
+nothing here unpacks them. The log of each of the job's pods lies beside it, as `<uid of the pod>.log`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -43,6 +43,10 @@ _FULL = re.compile(
     r"os error (28|122|27)\b|StorageFull|QuotaExceeded|FileTooLarge|InsufficientStorage|InsufficientCapacity|ENOSPC"
 )
 _MISSING = re.compile(r"NoSuchBucket|ContainerNotFound|The specified bucket does not exist")
+_ARCHIVE = ".tar.gz"
+_LOG = ".log"
+MAX_LOGS = 16
+"""Logs kept of one job, one a pod: the newest."""
 _STAGING = re.compile(r".+#\d+")
 _STAGING_AGE = timedelta(days=1)
 
@@ -73,9 +77,19 @@ class Download:
     chunks: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredLog:
+    """The log of a pod in the store."""
+
+    pod_uid: str
+    size: int
+    """Bytes."""
+    stored: datetime
+
+
 def wrong_digest(expected: str, actual: str) -> Refused:
     """422: what arrived is not what was announced."""
-    return Refused(422, "digest", f"the archive's digest is {actual}, but Content-Digest announced {expected}")
+    return Refused(422, "digest", f"the digest of what arrived is {actual}, but Content-Digest announced {expected}")
 
 
 class ArtifactStore:
@@ -169,14 +183,55 @@ class ArtifactStore:
 
     async def keep_only(self, job: JobAddress, digest: str) -> int:
         """Removes every other archive of this job. Returns how many there were."""
-        return await self._remove(_shelf(job), _key(job, digest))
+        kept = _key(job, digest)
+        return await self._remove(_shelf(job), lambda key: key.endswith(_ARCHIVE) and key != kept)
+
+    async def put_log(self, job: JobAddress, pod_uid: str, content: bytes) -> None:
+        """Stores the log of a pod in place of what was stored for it before. Of more than `MAX_LOGS` logs of the job
+        the oldest go."""
+        key = _log_key(job, pod_uid)
+        self._require_room(len(content))
+        try:
+            await obstore.put_async(self._store, key, content, use_multipart=False)
+            if self._root is not None:
+                await asyncio.to_thread(_sync, self._root / key)
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        too_many = {_log_key(job, log.pod_uid) for log in (await self.logs(job))[:-MAX_LOGS]}
+        if too_many:
+            await self._remove(_shelf(job), too_many.__contains__)
+
+    async def logs(self, job: JobAddress) -> list[StoredLog]:
+        """The logs of this job's pods, the oldest first."""
+        found = []
+        try:
+            async for batch in obstore.list(self._store, prefix=_shelf(job)):
+                for item in batch:
+                    name = item["path"].rpartition("/")[2]
+                    if name.endswith(_LOG):
+                        found.append(StoredLog(name.removesuffix(_LOG), int(item["size"]), item["last_modified"]))
+        except FileNotFoundError:
+            return []
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        return sorted(found, key=lambda log: (log.stored, log.pod_uid))
+
+    async def read_log(self, job: JobAddress, pod_uid: str, start: int, end: int) -> bytes:
+        """The bytes from `start` to before `end` of a log; none when there is no such part or log (any more)."""
+        try:
+            found = await obstore.get_range_async(self._store, _log_key(job, pod_uid), start=start, end=end)
+        except FileNotFoundError:
+            return b""
+        except (ObstoreError, OSError, ValueError) as error:
+            raise _trouble(error) from error
+        return bytes(found)
 
     async def remove(self, namespace: str, uid: str) -> int:
-        """Removes every archive of this job. Returns how many there were."""
-        return await self._remove(_shelf(JobAddress(namespace, "", uid)))
+        """Removes everything of this job. Returns how many archives and logs there were."""
+        return await self._remove(_shelf(JobAddress(namespace, "", uid)), lambda key: True)
 
     async def held(self) -> dict[tuple[str, str], datetime]:
-        """(namespace, uid) of every job that has archives, with the time of the newest of them."""
+        """(namespace, uid) of every job of which something is kept, with the time of the newest of it."""
         newest: dict[tuple[str, str], datetime] = {}
         try:
             async for batch in obstore.list(self._store, prefix="jobs"):
@@ -219,13 +274,13 @@ class ArtifactStore:
                 removed += 1
         return removed
 
-    async def _remove(self, shelf: str, kept: str = "") -> int:
+    async def _remove(self, shelf: str, doom: Callable[[str], bool]) -> int:
         try:
             doomed = [
                 item["path"]
                 async for batch in obstore.list(self._store, prefix=shelf)
                 for item in batch
-                if item["path"] != kept
+                if doom(item["path"])
             ]
             if doomed:
                 await obstore.delete_async(self._store, doomed)
@@ -260,7 +315,11 @@ def _key(job: JobAddress, digest: str) -> str:
     algorithm, _, value = digest.partition(":")
     if algorithm != "sha256":
         raise ValueError(f"not a sha256 digest: {digest!r}")
-    return f"{_shelf(job)}/{_part(value)}.tar.gz"
+    return f"{_shelf(job)}/{_part(value)}{_ARCHIVE}"
+
+
+def _log_key(job: JobAddress, pod_uid: str) -> str:
+    return f"{_shelf(job)}/{_part(pod_uid)}{_LOG}"
 
 
 async def _verified(chunks: AsyncIterator[bytes], digest: str, size: int) -> AsyncIterator[bytes]:

@@ -107,6 +107,7 @@ async def test_a_job_completes_and_is_reported(pod: Pod, endpoint: FaultyEndpoin
     assert final.artifacts == summary.artifacts is not None
     assert len(api.archives) == 1
     assert endpoint.headers[-1]["Authorization"] == "Bearer sk-in-a-file"
+    assert [json.loads(line) for line in api.logs[0].splitlines()] == lines
     messages = [line["message"] for line in lines]
     assert any("100.0 %, 30 of 30" in message for message in messages)
     assert messages[-1].startswith("completed: task1/exact/match = 1")

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 import pytest
@@ -33,6 +33,7 @@ class Api:
         self.calls: list[tuple[str, str]] = []
         self.reports: list[Report] = []
         self.archives: list[bytes] = []
+        self.logs: list[bytes] = []
         self.tokens: list[str] = []
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -46,7 +47,7 @@ class Api:
             digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
             assert request.headers["Content-Digest"] == f"sha-256=:{digest}:"
             assert request.headers["Content-Length"] == str(len(body))
-            self.archives.append(body)
+            (self.logs if request.path.endswith("/log") else self.archives).append(body)
             return web.json_response({}, status=201)
         self.reports.append(Report.model_validate(json.loads(body)))
         return web.json_response({}, status=202)
@@ -90,7 +91,7 @@ async def test_the_end_uploads_first_and_then_reports(
     path, reference = archive(tmp_path)
     async with reporter(api.url, token, progress) as sender:
         progress.stage = "finished"
-        done = await sender.finish(sender.report(results=RESULT), path, reference, patience=5)
+        done = await sender.finish(sender.report(results=RESULT), path, reference, deadline=monotonic() + 5)
     assert done == (True, True)
     base = "/internal/v1/namespaces/default/evaluationjobs/toy"
     assert api.calls == [("PUT", f"{base}/artifacts"), ("POST", f"{base}/report")]
@@ -108,7 +109,7 @@ async def test_passing_failures_are_tried_again(
     api.answers = [web.Response(status=503), web.Response(status=429, headers={"Retry-After": "1"}), None, None]
     path, reference = archive(tmp_path)
     async with reporter(api.url, token, progress) as sender:
-        assert await sender.finish(sender.report(), path, reference, patience=5) == (True, True)
+        assert await sender.finish(sender.report(), path, reference, deadline=monotonic() + 5) == (True, True)
     assert len(api.calls) == 4
 
 
@@ -119,30 +120,43 @@ async def test_a_refusal_is_final_and_hurts_nothing_else(
     api.answers = [web.json_response({"detail": "no"}, status=status)]
     path, reference = archive(tmp_path)
     async with reporter(api.url, token, progress) as sender:
-        assert await sender.finish(sender.report(), path, reference, patience=5) == (False, True)
+        assert await sender.finish(sender.report(), path, reference, deadline=monotonic() + 5) == (False, True)
     assert len(api.calls) == 2
     assert api.reports[0].artifacts is None
+
+
+async def test_the_log_is_uploaded_with_its_digest_and_tried_again(
+    api: Api, token: Path, progress: Progress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "LONGEST_BACKOFF", 0.02)
+    api.answers = [web.Response(status=503)]
+    async with reporter(api.url, token, progress) as sender:
+        assert await sender.keep_log(b'{"message": "one"}\n', monotonic() + 5)
+        api.answers = [web.Response(status=409)]
+        assert not await sender.keep_log(b"", monotonic() + 5)
+    assert api.logs == [b'{"message": "one"}\n']
+    assert api.calls[0] == ("PUT", "/internal/v1/namespaces/default/evaluationjobs/toy/log")
 
 
 async def test_an_api_that_is_away_costs_a_bounded_time(token: Path, progress: Progress, tmp_path: Path) -> None:
     path, reference = archive(tmp_path)
     async with reporter("http://127.0.0.1:9", token, progress) as sender:
         started = perf_counter()
-        assert await sender.finish(sender.report(), path, reference, patience=0.6) == (False, False)
+        assert await sender.finish(sender.report(), path, reference, deadline=monotonic() + 0.6) == (False, False)
     assert perf_counter() - started < 2
 
 
 async def test_a_missing_token_is_no_crash(api: Api, tmp_path: Path, progress: Progress) -> None:
     async with reporter(api.url, tmp_path / "absent", progress) as sender:
-        assert await sender.finish(sender.report(), None, None, patience=0.1) == (False, False)
+        assert await sender.finish(sender.report(), None, None, deadline=monotonic() + 0.1) == (False, False)
     assert api.calls == []
 
 
 async def test_the_token_is_read_anew_each_time(api: Api, token: Path, progress: Progress) -> None:
     async with reporter(api.url, token, progress) as sender:
-        await sender.finish(sender.report(), None, None, patience=1)
+        await sender.finish(sender.report(), None, None, deadline=monotonic() + 1)
         token.write_text("t-2")  # noqa: ASYNC240 (a few bytes)
-        await sender.finish(sender.report(), None, None, patience=1)
+        await sender.finish(sender.report(), None, None, deadline=monotonic() + 1)
     assert api.tokens == ["Bearer t-1", "Bearer t-2"]
 
 
