@@ -14,7 +14,7 @@ _CUT: Final = b" [cut]"
 
 
 class KeptLog:
-    """Takes lines one after another and keeps the first ``head`` and the last ``tail`` bytes of them, in whole lines."""
+    """Takes lines one after another; keeps the first ``head`` and the last ``tail`` bytes of them, in whole lines."""
 
     def __init__(self, head: int = HEAD_BYTES, tail: int = TAIL_BYTES) -> None:
         self._head_room = head

@@ -293,6 +293,16 @@ async def test_a_right_of_a_group_is_one_of_its_members(place: Place) -> None:
         assert await place.cluster.review_access(member, verb, EVALUATION_JOBS, place.namespace, "one")
 
 
+async def test_a_pod_that_never_started_has_written_nothing(place: Place) -> None:
+    cluster, namespace = place.cluster, place.namespace
+    container = {"name": "runner", "image": "registry.example/none:1"}
+    spec = {"nodeSelector": {"no-such": "node"}, "containers": [container]}
+    await cluster.create(PODS, namespace, {"metadata": {"name": "waiting"}, "spec": spec})
+    assert await cluster.logs(namespace, "waiting", container="runner", limit_bytes=100) == b""
+    with pytest.raises(NotFound):
+        await cluster.logs(namespace, "missing", container="runner", limit_bytes=100)
+
+
 async def test_namespaces_can_be_read(place: Place) -> None:
     if place.real:
         body = await place.cluster.get(NAMESPACES, "", place.namespace)

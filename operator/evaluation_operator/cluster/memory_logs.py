@@ -1,4 +1,4 @@
-"""The logs of pods in the in-memory cluster: lines with the time of writing, read as the API server lets them be read."""
+"""The logs of pods in the in-memory cluster: lines with the time of writing, read as from the API server."""
 
 from __future__ import annotations
 

@@ -19,11 +19,13 @@ from evaluation_operator.server.access.callers import Access
 from evaluation_operator.server.access.gate import Gate
 from evaluation_operator.server.answers import Answers
 from evaluation_operator.server.identity import Senders
+from evaluation_operator.server.joblogs.sources import Sources
 from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.logs import AccessLog
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
+from evaluation_operator.server.rest import v2_logs
 from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.status_writer import StatusWriter
@@ -120,6 +122,9 @@ def create_app(given: Dependencies) -> FastAPI:
     )
     jobs = JobsById(given.cluster, settings.namespaces, clock=given.clock)
     app.include_router(intake.router(handlers))
+    sources = Sources(given.cluster, given.store)
+    logs = v2_logs.Logs(jobs.find, sources, max_concurrent=settings.store.max_log_reads)
+    app.include_router(v2_logs.router(logs))
     app.include_router(downloads.router(downloads.Downloads(settings, jobs, given.store, metrics)))
     app.include_router(probes.router(readiness, reporting, metrics, given.clock))
     return app

@@ -1,4 +1,4 @@
-"""What a runner sends: reports, its archive and its log. Everything here comes from a pod and is hostile until it is checked.
+"""What a runner sends: reports, archive and log. Everything here comes from a pod and is hostile until it is checked.
 
 The order of the checks is that of their cost: limits, sender, size, form, content, and only then the cluster or the
 store.
@@ -123,14 +123,12 @@ class Intake:
         return JSONResponse(answer, status_code=201 if stored.created else 200)
 
     async def log(self, request: Request, namespace: str, name: str) -> JSONResponse:
-        """200 when the log of the sender's pod is kept. Taken in every phase of the job: that of a cancelled one too."""
+        """200 when the log of the sender's pod is kept. Taken in every phase of the job, of a cancelled one too."""
         sender = await self._admit(request, namespace, name)
         _needed_length(request, MAX_LOG_BYTES, "the log")
         digest = content_digest(request.headers.get("content-digest"))
         async with self._logs.enter():
-            content = await bounded_body(
-                _stream(request), MAX_LOG_BYTES, self._settings.store.idle_seconds, "the log"
-            )
+            content = await bounded_body(_stream(request), MAX_LOG_BYTES, self._settings.store.idle_seconds, "the log")
             actual = "sha256:" + hashlib.sha256(content).hexdigest()
             if actual != digest:
                 raise wrong_digest(digest, actual)

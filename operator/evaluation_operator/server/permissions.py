@@ -21,6 +21,8 @@ PERMISSIONS: tuple[Permission, ...] = (
         subresource="status",
     ),
     Permission(PODS, frozenset({"get"}), "from a runner's token to its pod, and on to the Kubernetes Job"),
+    Permission(PODS, frozenset({"list"}), "the pods of a job, for its log"),
+    Permission(PODS, frozenset({"get"}), "the log of a pod that runs, or that could not upload it", subresource="log"),
     Permission(BATCH_JOBS, frozenset({"get"}), "from the Kubernetes Job to its evaluation job"),
     Permission(TOKEN_REVIEWS, frozenset({"create"}), "whose token a runner shows"),
 )

@@ -81,6 +81,8 @@ class Store(_Section):
     """Uploads under way at once in this process; more are answered 429."""
     max_downloads: int = Field(default=16, ge=1, le=1024)
     """Downloads under way at once in this process; more are answered 429."""
+    max_log_reads: int = Field(default=16, ge=1, le=1024)
+    """Pages of logs read at once in this process; four times as many may wait, more are answered 429."""
     remove_orphans: bool | None = None
     """Remove the archives of jobs that do not exist any more. Absent: yes on a disk, no in a bucket, where a second
     installation under the same address would lose its archives."""

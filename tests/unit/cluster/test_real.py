@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -203,3 +204,26 @@ def test_discovery_is_no_resource(path: str) -> None:
 def test_paths_are_built_from_resources() -> None:
     assert path_of(BATCH_JOBS, "ns", "one") == "/apis/batch/v1/namespaces/ns/jobs/one"
     assert path_of(PODS, query={"limit": "5", "continue": ""}) == "/api/v1/pods?limit=5"
+
+
+async def test_a_log_is_asked_for_with_its_bounds(cluster: RealCluster, server: Server) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=b"2026-01-01T00:00:00.1Z not JSON\n" * 3)
+
+    server.answers = [answer]
+    since = datetime(2026, 1, 1, 1, 0, 0, 999_999, tzinfo=timezone(timedelta(hours=1)))
+    found = await cluster.logs("ns", "pod", container="runner", limit_bytes=40, since=since)
+    assert found == (b"2026-01-01T00:00:00.1Z not JSON\n" * 3)[:40]
+    query = "container=runner&timestamps=true&limitBytes=40&sinceTime=2026-01-01T00%3A00%3A00Z"
+    assert server.asked[0][:2] == ("GET", f"/api/v1/namespaces/ns/pods/pod/log?{query}")
+
+
+async def test_the_log_of_a_container_that_waits_is_empty(cluster: RealCluster, server: Server) -> None:
+    server.answers = [says(400, {"message": 'container "runner" in pod "pod" is waiting to start: ContainerCreating'})]
+    assert await cluster.logs("ns", "pod", container="runner", limit_bytes=40) == b""
+
+
+async def test_a_node_that_does_not_give_the_log_is_unavailable(cluster: RealCluster, server: Server) -> None:
+    server.answers = [says(502, {"message": "dial tcp: no route to host"})]
+    with pytest.raises(Unavailable):
+        await cluster.logs("ns", "pod", container="runner", limit_bytes=40)

@@ -193,6 +193,24 @@ async def test_sigterm_leaves_a_state_from_which_the_next_pod_goes_on(pod: Pod, 
     assert 100 <= len(endpoint.echoes) <= 104
 
 
+async def test_an_interrupted_and_a_failed_run_upload_their_logs_too(pod: Pod, endpoint: FaultyEndpoint) -> None:
+    endpoint.delay = 0.02
+    pod.write_job(pinned_job(endpoint.url, tasks=many(100), parallelism=4))
+    async with running_api() as api:
+        pod.environment["EVALUATION_API_URL"] = api.url
+        process = await pod.start()
+        await wait_for_answers(endpoint, process, 10)
+        process.send_signal(signal.SIGTERM)
+        code, lines = await pod.finish(process)
+        assert code == outcomes.EXIT_INTERRUPTED
+        assert [json.loads(line) for line in api.logs[0].splitlines()] == lines
+        assert "told to stop" in api.logs[0].decode()
+        pod.write_job(pinned_job(endpoint.url, tasks=many(7)))  # not the spec that the output directory belongs to
+        code, lines = await pod.run()
+    assert code == outcomes.EXIT_CODES[outcomes.OUTPUT_ERROR]
+    assert [json.loads(line) for line in api.logs[1].splitlines()] == lines
+
+
 async def test_kill_and_resume_ends_as_an_undisturbed_run(pod: Pod, endpoint: FaultyEndpoint) -> None:
     async def some_wrong(request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
         content = body["messages"][0]["content"]

@@ -8,13 +8,17 @@
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs/status]
   verbs: [patch]
-# Follows a runner's token to its pod, and that to its Kubernetes Job ...
+# Follows a runner's token to its pod (get), and that to its Kubernetes Job ...; finds the pods of a job, for its log (list).
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get]
+  verbs: [get, list]
 # ... and that to its job: a pod reports on its own job only.
 - apiGroups: [batch]
   resources: [jobs]
+  verbs: [get]
+# Reads the log of a pod that runs, or that could not upload it.
+- apiGroups: [""]
+  resources: [pods/log]
   verbs: [get]
 {{- end -}}
 

@@ -48,8 +48,9 @@ def parse(raw: bytes, floor: int) -> Line:
     if said is None:
         text = rest.decode(errors="replace")
         return Line(_message(text, len(raw) > MAX_LINE), max(floor, taken or 0), "", "")
-    level = str(said.get("level", ""))[:16].lower()
-    text = str(said["message"]) if level in _QUIET else f"{level.upper()}: {said['message']}"
+    level = said.get("level")
+    level = level[:16].lower() if isinstance(level, str) else ""
+    text = said["message"] if level in _QUIET else f"{level.upper()}: {said['message']}"
     trace = said.get("trace")
     if isinstance(trace, str) and trace:
         text = f"{text}\n{trace}"

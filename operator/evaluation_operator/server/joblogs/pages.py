@@ -53,7 +53,7 @@ class Cursor:
             raise _invalid() from None
         if not isinstance(pod_uid, str) or not 0 < len(pod_uid) <= 64 or any(type(each) is not int for each in numbers):
             raise _invalid()
-        if not (0 <= min(time, number, shown) and -1 <= offset and max(numbers) <= _LARGEST):
+        if not (min(time, number, shown) >= 0 and offset >= -1 and max(numbers) <= _LARGEST):
             raise _invalid()
         return cls(pod_uid, (time, number), None if offset < 0 else offset, shown)
 

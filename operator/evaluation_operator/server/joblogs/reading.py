@@ -40,15 +40,14 @@ class _Part:
 
 async def page(sources: Sources, job: Body, limit: int, cursor: Cursor | None) -> LogPage:
     """At most `limit` lines from the cursor on (from the beginning without one). Raises Refused (503)."""
-    address = JobAddress.of(job)
-    start: Place = (microseconds(job["metadata"].get("creationTimestamp")) or 0, 0)
-    left = _remaining(await sources.of(address), cursor)
+    reader = _Reader(sources, job)
+    left = _remaining(await sources.of(reader.job), cursor)
     lines: list[Line] = []
     shown, waiting, following = cursor.shown if cursor else 0, 0, None
     for number, source in enumerate(left):
-        at = cursor if cursor is not None and cursor.pod_uid == source.pod_uid else Cursor(source.pod_uid, start, 0, 0)
-        read = _from_store if source.stored is not None else _from_pod
-        part = await read(sources, address, source, start, at, limit - len(lines))
+        at = cursor if cursor is not None and cursor.pod_uid == source.pod_uid else reader.beginning(source)
+        read = reader.from_pod if source.stored is None else reader.from_store
+        part = await read(source, at, limit - len(lines))
         lines += part.taken.lines
         waiting = part.taken.waiting
         if part.more:
@@ -56,7 +55,7 @@ async def page(sources: Sources, job: Body, limit: int, cursor: Cursor | None) -
             break
         rest = left[number + 1 :]
         if len(lines) == limit and rest:
-            following = Cursor(rest[0].pod_uid, start, 0, 0)
+            following = reader.beginning(rest[0])
             break
     total = shown + len(lines)
     return LogPage(lines, replace(following, shown=total) if following else None, total + waiting)
@@ -73,31 +72,43 @@ def _remaining(sources: Iterable[Source], cursor: Cursor | None) -> list[Source]
     return [source for source in found if source.began > cursor.place[0]]
 
 
-async def _from_store(
-    sources: Sources, job: JobAddress, source: Source, start: Place, at: Cursor, want: int
-) -> _Part:
-    size = source.stored.size if source.stored is not None else 0
-    if at.offset is None:
-        # The log was kept after the cursor was made: the place is looked for from the beginning, once.
-        raw = await sources.kept(job, source, 0, size)
-        taken = await asyncio.to_thread(take, raw, start, want, after=at.place, complete=True)
-        offset = taken.consumed
-    else:
-        raw = await sources.kept(job, source, at.offset, PIECE)
-        taken = take(raw, at.place, want, complete=at.offset + len(raw) >= size)
-        offset = at.offset + taken.consumed
-    return _Part(taken, Cursor(source.pod_uid, taken.place, offset, 0), bool(raw) and offset < size)
+class _Reader:
+    """Reads from the logs of one job."""
 
+    def __init__(self, sources: Sources, job: Body) -> None:
+        self._sources = sources
+        self.job = JobAddress.of(job)
+        self._start: Place = (microseconds(job["metadata"].get("creationTimestamp")) or 0, 0)
 
-async def _from_pod(sources: Sources, job: JobAddress, source: Source, start: Place, at: Cursor, want: int) -> _Part:
-    began = at.place == start
-    raw = await sources.live(job, source, None if began else at.place[0], PIECE)
-    cut = len(raw) >= PIECE
-    taken = await asyncio.to_thread(take, raw, start, want, after=at.place, complete=source.ended and not cut)
-    more = taken.waiting > 0 or cut
-    if cut and not taken.lines:
-        # More was written in this one second than is read at once, so that it can never be passed by reading on.
-        second = (at.place[0] // _SECOND + 1) * _SECOND
-        said = note(f"lines were left out here: more than {PIECE} bytes were written in one second", second)
-        taken = Taken([said], (second, 0), taken.consumed, 0)
-    return _Part(taken, Cursor(source.pod_uid, taken.place, None, 0), more)
+    def beginning(self, source: Source) -> Cursor:
+        """Before the first line of a pod."""
+        return Cursor(source.pod_uid, self._start, 0, 0)
+
+    async def from_store(self, source: Source, at: Cursor, want: int) -> _Part:
+        """The lines from the cursor on, of a kept log."""
+        size = source.stored.size if source.stored is not None else 0
+        if at.offset is None:
+            # The log was kept after the cursor was made: the place is looked for from the beginning, once.
+            raw = await self._sources.kept(self.job, source, 0, size)
+            taken = await asyncio.to_thread(take, raw, self._start, want, after=at.place, complete=True)
+            offset = taken.consumed
+        else:
+            raw = await self._sources.kept(self.job, source, at.offset, PIECE)
+            taken = take(raw, at.place, want, complete=at.offset + len(raw) >= size)
+            offset = at.offset + taken.consumed
+        return _Part(taken, Cursor(source.pod_uid, taken.place, offset, 0), bool(raw) and offset < size)
+
+    async def from_pod(self, source: Source, at: Cursor, want: int) -> _Part:
+        """The lines from the cursor on, of a log that the pod's node has."""
+        since = None if at.place == self._start else at.place[0]
+        raw = await self._sources.live(self.job, source, since, PIECE)
+        cut = len(raw) >= PIECE
+        complete = source.ended and not cut
+        taken = await asyncio.to_thread(take, raw, self._start, want, after=at.place, complete=complete)
+        more = taken.waiting > 0 or cut
+        if cut and not taken.lines:
+            # More was written in this one second than is read at once, so that it can never be passed by reading on.
+            second = (at.place[0] // _SECOND + 1) * _SECOND
+            said = note(f"lines were left out here: more than {PIECE} bytes were written in one second", second)
+            taken = Taken([said], (second, 0), taken.consumed, 0)
+        return _Part(taken, Cursor(source.pod_uid, taken.place, None, 0), more)

@@ -43,9 +43,7 @@ class Sources:
         """In the order of writing. Raises Refused (503)."""
         kept = {log.pod_uid: log for log in await self._store.logs(job)}
         try:
-            page = await self._cluster.list(
-                PODS, job.namespace, labels=f"{LABEL_JOB_UID}={job.uid}", limit=MAX_PODS
-            )
+            page = await self._cluster.list(PODS, job.namespace, labels=f"{LABEL_JOB_UID}={job.uid}", limit=MAX_PODS)
         except ClusterError as error:
             raise cluster_trouble(error) from error
         pods = {pod["metadata"]["uid"]: pod for pod in page.items if belongs(pod, job)}

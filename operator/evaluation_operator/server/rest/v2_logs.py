@@ -1,0 +1,130 @@
+"""`GET /v2/evaluation/jobs/{job_id}/logs`: the log of a job in pages, while it runs and afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
+from evaluation_operator.resources.identity import job_id as identifier
+from evaluation_operator.server.access.callers import CurrentCaller
+from evaluation_operator.server.joblogs.lines import Line, moment
+from evaluation_operator.server.joblogs.pages import Cursor
+from evaluation_operator.server.joblogs.reading import LogPage, page
+from evaluation_operator.server.joblogs.sources import Sources
+from evaluation_operator.server.limits import Slots
+from evaluation_operator.server.refusals import Refused
+
+STEP = "evaluation"
+"""A job has this one step."""
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 1000
+
+Find = Callable[[str], Awaitable[Body | None]]
+"""The EvaluationJob that an identifier means, or None. Raises Refused (503)."""
+JobId = Annotated[
+    str, Path(max_length=64, description="Identifier of the job.", examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
+]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class PlatformJobLog(_Answer):
+    """One line of a log."""
+
+    job_id: str = Field(examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
+    """Identifier of the job."""
+    job_step: str = Field(examples=[STEP])
+    """Always `evaluation`."""
+    job_task: str = Field(examples=["task1"])
+    """The task that the line is about; empty when it is about none, or about several."""
+    message: str = Field(examples=["generating: 50.0 %, 5 of 10 samples answered, 0 failed\n"])
+    """The line for people, with its line end: joined, the messages are the log."""
+    timestamp: datetime = Field(examples=["2026-11-25T19:00:00.123000"])
+    """When it was written, in UTC."""
+
+
+class PlatformJobLogPage(_Answer):
+    """A page of a log, the oldest lines first."""
+
+    object: str = "list"
+    """Always `list`."""
+    data: list[PlatformJobLog]
+    """At most `limit` lines; fewer also when lines are long."""
+    total: int
+    """Lines of the log so far. Of a log that goes on for more than 1 MiB after this page, those that were read."""
+    next_page: str | None
+    """The `page_cursor` of the next page; null when there are no more lines at this moment."""
+    prev_page: str | None = None
+    """Always null: pages go forward only."""
+
+
+class Logs:
+    """Answers with the log of a job."""
+
+    def __init__(self, find: Find, sources: Sources, *, max_concurrent: int) -> None:
+        self._find = find
+        self._sources = sources
+        self._slots = Slots(max_concurrent, "readings of logs", waiting=4 * max_concurrent)
+
+    async def page(self, caller: CurrentCaller, job_id: str, limit: int, cursor: str | None) -> PlatformJobLogPage:
+        """Raises Refused: 404 without such a job, 422 for a cursor that is none, 403, 429, 503."""
+        at = Cursor.decode(cursor) if cursor else None
+        job = await self._find(job_id)
+        if job is None:
+            raise Refused(404, "no-job", f"there is no evaluation job {job_id}")
+        await caller.require("get", EVALUATION_JOBS, job["metadata"]["namespace"], job["metadata"]["name"])
+        async with self._slots.enter():
+            found = await page(self._sources, job, limit, at)
+        return _shown(job, found)
+
+
+def _shown(job: Body, found: LogPage) -> PlatformJobLogPage:
+    name, tasks = identifier(job["metadata"]["uid"]), task_names(job)
+    return PlatformJobLogPage(
+        data=[_line(name, tasks, each) for each in found.lines],
+        total=found.total,
+        next_page=found.next.encode() if found.next else None,
+    )
+
+
+def _line(name: str, tasks: frozenset[str], line: Line) -> PlatformJobLog:
+    # What a pod writes may name anything; the only task of a job is meant by every line.
+    task = line.task if line.task in tasks else next(iter(tasks)) if len(tasks) == 1 else ""
+    return PlatformJobLog(
+        job_id=name,
+        job_step=STEP,
+        job_task=task,
+        message=line.message,
+        timestamp=moment(line.time).replace(tzinfo=None),
+    )
+
+
+def task_names(job: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the tasks of a job: from its spec, or, when that refers to a config, from its status."""
+    config = (job.get("spec") or {}).get("config")
+    named = config.get("tasks") if isinstance(config, Mapping) else None
+    reported = ((job.get("status") or {}).get("status_details") or {}).get("task_status")
+    return frozenset(named or reported or ())
+
+
+def router(logs: Logs) -> APIRouter:
+    """The route."""
+    routes = APIRouter(tags=["logs"])
+
+    @routes.get("/v2/evaluation/jobs/{job_id}/logs", summary="Get the log of a job, page by page")
+    async def read(
+        job_id: JobId,
+        caller: CurrentCaller,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Lines of a page at most.")] = DEFAULT_LIMIT,
+        page_cursor: Annotated[str | None, Query(description="`next_page` of the page before.")] = None,
+    ) -> PlatformJobLogPage:
+        return await logs.page(caller, job_id, limit, page_cursor)
+
+    return routes
