@@ -22,7 +22,13 @@ _PIPELINE_MODELS: Final = ("query_embedding_model", "index_embedding_model", "re
 
 def stored_model(value: Any, where: str = "") -> Any:
     """Return a model as the custom resource has it. What is neither a name nor an object is left for the check."""
-    return {"entity": {REFERENCE: value}} if isinstance(value, str) else _stored_entity(value)
+    if isinstance(value, str):
+        return {"entity": {REFERENCE: value}}
+    model = _stored_entity(value)
+    if isinstance(model, Mapping) and isinstance(model.get("api_endpoint"), Mapping):
+        # Models of a pipeline are free-form in the custom resource, so no schema fills this in.
+        return {**model, "api_endpoint": {"format": "nim", **model["api_endpoint"]}}
+    return model
 
 
 def stored_dataset(value: Any, where: str = "") -> Any:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from hypothesis import strategies as st
 
+from evaluation_operator.resources.secrets import REFERENCE_SUFFIX, SECRET_FIELDS
 from evaluation_operator.server.objects import creation, requests
 from evaluation_operator.server.objects.creation import Draft, Options
 
@@ -19,11 +20,12 @@ DEFAULT = Options()
 CONFIG = {"type": "bfclv3", "params": {"limit_samples": 10}, "tasks": {"task1": {"type": "simple"}}}
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+keys = text.filter(lambda key: key.removesuffix(REFERENCE_SUFFIX) not in SECRET_FIELDS)
 free = st.dictionaries(
-    text,
+    keys,
     st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | text,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
         max_leaves=5,
     ),
     max_size=3,

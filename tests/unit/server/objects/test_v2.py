@@ -16,6 +16,8 @@ from evaluation_operator.server.objects import requests, v2
 from evaluation_operator.server.objects.creation import Options
 from tests.unit.server.objects import given as g
 
+STORED = g.stored(g.target(g.TARGET))
+
 
 def as_shown(value: Any) -> Any:
     """What the service adds: `format: nim` in the endpoints of models."""
@@ -127,9 +129,13 @@ def test_the_status_tree_tells_of_the_tasks() -> None:
     st.recursive(st.none() | st.integers() | g.text, lambda x: st.lists(x) | st.dictionaries(g.text, x), max_leaves=5)
 )
 def test_rubbish_is_refused_and_never_a_crash(value: Any) -> None:
-    for body in (value, {"spec": value}, {"spec": {"target": value, "config": value}}):
-        with pytest.raises(ValidationError):
-            requests.JobV2.model_validate(copy.deepcopy(body), extra="forbid")
+    is_name = isinstance(value, str) and value
+    for body in (value, {"spec": value}, {"spec": {"target": value, "config": g.CONFIG}}):
+        try:
+            assert g.job_v2(copy.deepcopy(body), target=is_name and STORED)
+            assert is_name
+        except ValidationError:
+            pass
 
 
 @pytest.mark.parametrize(
