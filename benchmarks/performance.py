@@ -10,7 +10,15 @@ from typing import Any
 
 from benchmarks.report import RESULTS
 
-NAMES = ("operator_latency", "operator_scale", "job_writes", "runner_category", "runner_generation", "pod_start")
+NAMES = (
+    "operator_latency",
+    "operator_scale",
+    "job_writes",
+    "runner_category",
+    "runner_generation",
+    "rows",
+    "pod_start",
+)
 """In the order of running and of the page."""
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 HEAD = """# Performance

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +30,22 @@ class Kubectl:
 
     def __call__(self, *words: str, stdin: str | None = None, timeout: float = 60) -> str:
         """Run kubectl; return what it printed. Raises CommandError when it fails."""
+        return self._run(words, stdin, timeout).decode(errors="replace")
+
+    def raw(self, path: str, timeout: float = 60) -> bytes:
+        """Return what the API server answers to a GET of this path. Raises CommandError when it refuses."""
+        return self._run(("get", "--raw", path), None, timeout)
+
+    def _run(self, words: Sequence[str], stdin: str | None, timeout: float) -> bytes:
         done = subprocess.run(
             [tool("kubectl"), f"--kubeconfig={self.config}", f"--namespace={self.namespace}", *words],
-            input=stdin,
+            input=None if stdin is None else stdin.encode(),
             capture_output=True,
-            text=True,
-            errors="replace",
             timeout=timeout,
             check=False,
         )
         if done.returncode:
-            raise CommandError(done.stderr.strip() or done.stdout.strip())
+            raise CommandError((done.stderr.strip() or done.stdout.strip()).decode(errors="replace"))
         return done.stdout
 
     def apply(self, *objects: dict[str, Any], flags: tuple[str, ...] = ()) -> str:

@@ -1,0 +1,1 @@
+"""Answers compared with reference answers: config type ``similarity_metrics``."""

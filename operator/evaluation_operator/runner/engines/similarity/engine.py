@@ -1,0 +1,106 @@
+"""The similarity engine: asks a model, or takes earlier answers, and compares them with reference answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final
+
+from ...datasets.load import load
+from ...datasets.rows import Rows, RowSamples
+from ...datasets.target import target_rows
+from ..base import (
+    Answer,
+    Answered,
+    EndpointKind,
+    Endpoints,
+    Engine,
+    InvalidSpec,
+    JobContext,
+    Sample,
+    SampleScore,
+    TaskPlan,
+    TaskScore,
+)
+from .rows import Item, item, joined
+from .scores import Scorer
+from .settings import TARGETS, TaskSettings, sampling, tasks
+
+GROUP: Final = "evaluation"
+"""The group in which every score stands a second time, as older clients look for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """``cached``: the answers are in the rows. ``sampling``: added to every request."""
+
+    task: TaskSettings
+    cached: bool
+    sampling: Mapping[str, Any]
+
+    def item(self, sample: Sample) -> Item:
+        return item(sample.payload, cached=self.cached, where=f"{self.task.where}: {sample.id}")
+
+
+class SimilarityEngine(Engine):
+    """Config type ``similarity_metrics`` with tasks of type ``default``."""
+
+    name = "similarity"
+    #: The last number changes when this engine's own part (rows, requests, scores) does.
+    version = f"sacrebleu-{version('sacrebleu')}/rouge-score-{version('rouge-score')}/1"
+
+    def plan(self, job: JobContext) -> Sequence[TaskPlan]:
+        """The tasks of the config. Every row is read once, so that a bad one is known before the first request."""
+        if job.target.type not in TARGETS:
+            raise InvalidSpec(f"target: similarity_metrics takes a target of type {' or '.join(TARGETS)}")
+        cached = job.target.cached_outputs is not None
+        requests = sampling(job.config, job.target)
+        plans = []
+        for task in tasks(job.config):
+            rows = _rows(job, task)
+            plan = _Plan(task, cached, requests)
+            samples = RowSamples(rows)
+            for sample in samples:
+                plan.item(sample)
+            plans.append(TaskPlan(task.name, "default", samples, needs_target=not cached, payload=plan))
+        return plans
+
+    async def answer(self, task: TaskPlan, sample: Sample, endpoints: Endpoints) -> Answer:
+        """The earlier answer, or one request: the prompt as the only message of a chat, or as the prompt."""
+        plan: _Plan = task.payload
+        found = plan.item(sample)
+        if plan.cached:
+            return Answer(found.answer)
+        target = endpoints.target
+        body: dict[str, Any] = (
+            {"messages": [{"role": "user", "content": found.prompt}]}
+            if target.kind is EndpointKind.CHAT
+            else {"prompt": found.prompt}
+        )
+        return Answer((await target.call({**body, **plan.sampling})).text)
+
+    def score(self, task: TaskPlan, answered: Iterable[Answered]) -> TaskScore:
+        """Every metric of the task for every answer, and the corpus BLEU."""
+        plan: _Plan = task.payload
+        scorer = Scorer(plan.task.metrics)
+        scores = []
+        for each in answered:
+            found, problem = scorer.add(str(each.answer.value), plan.item(each.sample).references)
+            scores.append(SampleScore(each.sample.id, found, {"unscorable": problem} if problem else None))
+        return TaskScore(scores, scorer.corpus())
+
+
+def _rows(job: JobContext, task: TaskSettings) -> Rows:
+    """The rows of a task: its dataset for a model, the target's for cached outputs. Raises ``InvalidSpec``."""
+    limits = [job.config.params.limit_samples if job.config.params else None]
+    limits.append(task.dataset.limit if task.dataset else None)
+    limit = min((number for number in limits if number is not None), default=None)
+    where = f"{task.where}.dataset"
+    given = load(task.dataset, context=job.data, where=where, limit=limit) if task.dataset else None
+    cached = target_rows(job, limit)
+    if cached is not None:
+        return cached if given is None else joined(cached, given, where)
+    if given is None:
+        raise InvalidSpec(f"{where}: a model needs rows with prompts and reference answers; give a dataset")
+    return given
