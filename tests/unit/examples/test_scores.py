@@ -37,7 +37,7 @@ def localized(example: Example, base: str, folder: Path) -> list[str]:
         for volume in body.get("spec", {}).get("run", {}).get("volumes", []):
             directory = folder / volume["name"]
             directory.mkdir()
-            volumes[volume["mountPath"]] = str(directory)
+            volumes[f"files_url: {volume['mountPath']}"] = f"files_url: {directory}"
             for name, content in data[volume["configMap"]["name"]].items():
                 (directory / name).write_text(content)
     replacements = {IN_CLUSTER: base, **volumes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any
 
 from ...datasets.load import load
 from ...datasets.rows import Rows, RowSamples
@@ -26,9 +26,6 @@ from ..base import (
 from .rows import Item, item, joined
 from .scores import Scorer
 from .settings import TARGETS, TaskSettings, sampling, tasks
-
-GROUP: Final = "evaluation"
-"""The group in which every score stands a second time, as older clients look for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from evaluation_operator.resources.config import ConfigBody, Task
 from evaluation_operator.resources.target import Dataset, TargetBody
 
+from ...settings import ERROR_SHARE_KEY
 from ..base import InvalidSpec, UnsupportedTask
 from .scores import METRICS
 
@@ -62,7 +63,7 @@ def sampling(config: ConfigBody, target: TargetBody) -> dict[str, Any]:
     """
     params = config.params
     extra = (params.extra if params else None) or {}
-    unknown = sorted(set(extra) - {"top_k", "hf_token", "allowed_error_share"})
+    unknown = sorted(set(extra) - {"top_k", "hf_token", ERROR_SHARE_KEY})
     if unknown:
         raise InvalidSpec(f"config.params.extra: similarity_metrics does not know {', '.join(unknown)}; it knows top_k")
     top_k = extra.get("top_k")
