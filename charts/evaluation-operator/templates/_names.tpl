@@ -54,7 +54,7 @@ annotations:
 
 {{/* Where runners report, and where people find the REST API. */}}
 {{- define "evaluation.apiUrl" -}}
-http://{{ include "evaluation.name" (list . "api") }}.{{ .Release.Namespace }}.svc:{{ .Values.api.service.port }}
+{{ include "evaluation.apiScheme" . }}://{{ include "evaluation.name" (list . "api") }}.{{ .Release.Namespace }}.svc:{{ .Values.api.service.port }}
 {{- end -}}
 
 {{/* Image reference: (list $ <component's image values>) */}}

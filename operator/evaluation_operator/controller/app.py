@@ -13,6 +13,7 @@ import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from evaluation_operator.cluster.connection import Connection
@@ -40,6 +41,9 @@ from evaluation_operator.lifecycle.observed import Settings as Policy
 from evaluation_operator.manifests.settings import PodSettings
 
 log = logging.getLogger(__name__)
+
+_LONGEST_AUTHORITY = 64 * 1024
+"""It stands in every pod."""
 
 PASS_SECONDS = 60.0
 #: /livez fails when the head of the queue has waited this long, or the loop has stood still (seconds).
@@ -301,10 +305,26 @@ def pod_settings(settings: OperatorSettings, config_type: str) -> PodSettings:
         image=runner.image,
         image_pull_policy=runner.image_pull_policy,
         api_url=settings.api_url,
+        api_ca=_authority(settings.api_ca_file),
         resources=defaults.resources,
         pending_deadline_seconds=defaults.pending_deadline_seconds,
         active_deadline_seconds=defaults.active_deadline_seconds,
     )
+
+
+def _authority(path: Path | None) -> str:
+    """The certificates in this file. A file that cannot be used stops no job: its runner trusts evaluation-api no more,
+    and its termination message says how it ended."""
+    if path is None:
+        return ""
+    try:
+        text = path.read_text("ascii")
+        if len(text) > _LONGEST_AUTHORITY:
+            raise ValueError(f"it is larger than {_LONGEST_AUTHORITY} bytes")
+    except (OSError, ValueError) as error:
+        log.error("apiCaFile cannot be used: runners will not trust evaluation-api", extra={"error": str(error)})
+        return ""
+    return text
 
 
 def _now() -> datetime:

@@ -88,6 +88,9 @@ class OperatorSettings(Section):
     """By config type. A job of any other type is refused with reason UnsupportedType."""
     api_url: str = ""
     """Where runners send their reports; empty: nowhere."""
+    api_ca_file: Path | None = None
+    """PEM file with the authority of evaluation-api's certificate, which the runners are given. Read for each job, so
+    it may change."""
     watch_namespaces: tuple[str, ...] = ()
     """Namespaces to look after; empty: all."""
     defaults: Defaults = Defaults()

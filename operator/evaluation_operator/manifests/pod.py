@@ -80,6 +80,9 @@ def pod_template(
 
 def _environment(run: RunSettings, settings: PodSettings) -> list[dict[str, Any]]:
     fixed = {**_FIXED_ENVIRONMENT, "EVALUATION_API_URL": settings.api_url}
+    if settings.api_ca:
+        # Not a volume: it would have to come from an object in every namespace in which jobs run.
+        fixed["EVALUATION_API_CA"] = settings.api_ca
     variables: dict[str, dict[str, Any]] = {name: {"value": value} for name, value in _ENVIRONMENT.items()}
     for variable in run.env or ():
         if variable.name not in fixed and not variable.name.startswith(_OWN_PREFIX):

@@ -16,6 +16,8 @@ class PodSettings:
     image_pull_policy: str = "IfNotPresent"
     api_url: str = ""
     """Base URL of evaluation-api, for the reports; empty: none."""
+    api_ca: str = ""
+    """Certificates (PEM) of the authority of evaluation-api; empty: one that the image trusts."""
     resources: Resources = field(default_factory=Resources)
     """Of the runner container, for each resource that the job itself says nothing of."""
     pending_deadline_seconds: int = 3600

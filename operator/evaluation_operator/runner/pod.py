@@ -93,7 +93,13 @@ class _Pod:
             reporter: Reporter | None = None
             if self._settings.api_url is not None:
                 reporter = await stack.enter_async_context(
-                    Reporter(self._settings.api_url, self._settings.token, self._pinned, self._progress)
+                    Reporter(
+                        self._settings.api_url,
+                        self._settings.token,
+                        self._pinned,
+                        self._progress,
+                        ca=self._settings.api_ca,
+                    )
                 )
             shown = asyncio.create_task(watch(self._progress, self._log_progress, every=LOG_INTERVAL))
             following = asyncio.create_task(reporter.follow()) if reporter is not None else None

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import logging
 import random
+import ssl
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,16 +58,21 @@ class _Passing(Exception):
 class Reporter:
     """Speaks to evaluation-api about one job. Use as an async context manager."""
 
-    def __init__(self, api_url: str, token_file: Path, pinned: PinnedJob, progress: Progress) -> None:
+    def __init__(
+        self, api_url: str, token_file: Path, pinned: PinnedJob, progress: Progress, *, ca: str | None = None
+    ) -> None:
+        """``ca``: certificates (PEM) that evaluation-api's must come from; None: what the system trusts."""
         namespace, name = quote(pinned.namespace, safe=""), quote(pinned.name, safe="")
         self._base = f"{api_url}/internal/v1/namespaces/{namespace}/evaluationjobs/{name}"
         self._token_file = token_file
         self._job_uid = pinned.uid
         self._progress = progress
+        self._ca = ca
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(headers={"User-Agent": "evaluation-operator"})
+        connector = aiohttp.TCPConnector(ssl=_trust(self._ca))
+        self._session = aiohttp.ClientSession(headers={"User-Agent": "evaluation-operator"}, connector=connector)
         return self
 
     async def __aexit__(
@@ -202,6 +208,16 @@ def _announced(content: ArtifactRef) -> dict[str, str]:
     """Length and digest as headers, by which an upload is checked."""
     digest = base64.b64encode(bytes.fromhex(content.digest.removeprefix("sha256:"))).decode()
     return {"Content-Length": str(content.size), "Content-Digest": f"sha-256=:{digest}:"}
+
+
+def _trust(ca: str | None) -> ssl.SSLContext | bool:
+    if ca is None:
+        return True
+    try:
+        return ssl.create_default_context(cadata=ca)
+    except (OSError, ValueError) as error:
+        log.error("the authority of evaluation-api cannot be read, reports will fail: %s", error)
+        return True
 
 
 def _read_token(path: Path) -> str:

@@ -61,6 +61,8 @@ class PodSettings:
     output: Path
     termination_log: Path
     api_url: str | None
+    api_ca: str | None
+    """Certificates (PEM) of the authority that evaluation-api's own must come from; None: what the image trusts."""
     report_patience: float
     """Seconds that the reports at the end may take altogether while evaluation-api is away."""
     data: DataPlaces
@@ -85,6 +87,7 @@ class PodSettings:
             output=path("EVALUATION_OUTPUT", "/output"),
             termination_log=path("EVALUATION_TERMINATION_LOG", "/dev/termination-log"),
             api_url=(environment.get("EVALUATION_API_URL") or "").rstrip("/") or None,
+            api_ca=environment.get("EVALUATION_API_CA") or None,
             report_patience=patience,
             data=DataPlaces(folders[0], folders, environment),
         )

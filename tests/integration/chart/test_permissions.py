@@ -4,6 +4,7 @@ import pytest
 
 from evaluation_operator.cluster.permissions import Permission
 from evaluation_operator.controller.permissions import PERMISSIONS as OPERATOR
+from evaluation_operator.server.permissions import FOR_CALLERS
 from evaluation_operator.server.permissions import PERMISSIONS as API
 from tests.support.helm import objects, template
 
@@ -66,6 +67,12 @@ def test_in_namespaces_nothing_is_granted_elsewhere(account: str, permissions: t
     cluster = tuple(item for item in permissions if not item.resource.namespaced)
     assert granted(account, {""}, words) == catalogue(cluster)
     assert granted(account, None, words) == catalogue(permissions)
+
+
+def test_the_rights_of_callers_are_asked_about_only_where_they_count() -> None:
+    words = "--set=api.access.mode=kubernetes"
+    assert granted("evaluation-api", None, words) == catalogue(API + FOR_CALLERS)
+    assert granted("evaluation-operator", None, words) == catalogue(OPERATOR)
 
 
 def test_the_operator_cannot_write_a_spec_nor_read_a_secret() -> None:

@@ -123,7 +123,54 @@ def test_the_processes_can_read_their_settings(values: Path) -> None:
     assert operator.watch_namespaces == api.namespaces
     assert "bfclv3" in operator.runner_images
     service = find(rendered, "Service", f"{prefix}-api")
-    assert operator.api_url == f"http://{prefix}-api.evaluation-operator.svc:{service['spec']['ports'][0]['port']}"
+    scheme = "http" if api.listen.tls_cert_file is None else "https"
+    assert operator.api_url == f"{scheme}://{prefix}-api.evaluation-operator.svc:{service['spec']['ports'][0]['port']}"
+
+
+def mounted(rendered: str, name: str) -> dict[str, Any]:
+    """Where which Secret is mounted in a Deployment's container."""
+    spec = find(rendered, "Deployment", name)["spec"]["template"]["spec"]
+    secrets = {volume["name"]: volume["secret"] for volume in spec["volumes"] if "secret" in volume}
+    [container] = spec["containers"]
+    return {
+        mount["mountPath"]: secrets[mount["name"]] for mount in container["volumeMounts"] if mount["name"] in secrets
+    }
+
+
+def test_with_a_certificate_all_who_speak_to_the_api_speak_tls() -> None:
+    rendered = template("--set=api.tls.secretName=api-tls,serviceMonitor.enabled=true")
+    api = mounted(rendered, "evaluation-api")["/etc/evaluation-api-tls"]
+    assert (api["secretName"], [item["path"] for item in api["items"]]) == ("api-tls", ["tls.crt", "tls.key"])
+    authority = {"secretName": "api-tls", "items": [{"key": "ca.crt", "path": "ca.crt"}]}
+    assert mounted(rendered, "evaluation-operator") == {"/etc/evaluation-api-ca": authority}
+    deployment = find(rendered, "Deployment", "evaluation-api")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert container[probe]["httpGet"]["scheme"] == "HTTPS"
+    [endpoint] = find(rendered, "ServiceMonitor", "evaluation-api")["spec"]["endpoints"]
+    assert endpoint["scheme"] == "https"
+    assert find(rendered, "ServiceMonitor", "evaluation-operator")["spec"]["endpoints"][0].get("scheme") is None
+    tested = find(rendered, "Pod", "evaluation-test")["spec"]["containers"][0]
+    said = {variable["name"]: variable["value"] for variable in tested["env"]}
+    assert said["EVALUATION_API_URL"].startswith("https://")
+    assert said["EVALUATION_API_CA_FILE"] == "/etc/evaluation-api-ca/ca.crt"
+
+
+def test_an_authority_that_everybody_trusts_is_not_handed_on() -> None:
+    rendered = template("--set=api.tls.secretName=api-tls,api.tls.caKey=")
+    assert mounted(rendered, "evaluation-operator") == {}
+    data = find(rendered, "ConfigMap", "evaluation-operator")["data"]["settings.json"]
+    assert OperatorSettings.model_validate_json(data).api_ca_file is None
+
+
+def test_there_is_memory_for_every_live_evaluation() -> None:
+    deployment = find(template(), "Deployment", "evaluation-api")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    live = ApiSettings.model_validate_json(
+        find(template(), "ConfigMap", "evaluation-api")["data"]["settings.json"]
+    ).live
+    limit = int(container["resources"]["limits"]["memory"].removesuffix("Mi")) * 1024**2
+    assert live.max_concurrent * live.memory_bytes + 400 * 1024**2 <= limit
 
 
 def test_new_settings_start_new_pods() -> None:
@@ -182,6 +229,9 @@ def test_no_name_is_random() -> None:
         ("runner.activeDeadlineSeconds=0", "activeDeadlineSeconds"),
         ("operator.resources.limits.memory=lots", "limits/memory"),
         ("serviceMonitor.interval=30", "serviceMonitor/interval"),
+        ("api.access.mode=ldap", "api/access/mode"),
+        ("api.access.audience=evaluation-api.evaluation-operator.dev", "api/access/audience"),
+        ("api.live.seconds=0", "api/live/seconds"),
         ("api.replicas=2", "Set api.store.type to s3, or api.replicas to 1"),
         ("api.store.type=s3", "name the bucket"),
         ("networkPolicy.runner.enabled=true", "list those in which jobs run"),

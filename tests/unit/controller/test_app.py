@@ -13,7 +13,7 @@ import pytest
 from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, LEASES, Body, Resource
 from evaluation_operator.controller import settings as settings_module
-from evaluation_operator.controller.app import STUCK_SECONDS, MissingKinds, Operator
+from evaluation_operator.controller.app import STUCK_SECONDS, MissingKinds, Operator, pod_settings
 from evaluation_operator.controller.settings import Identity, OperatorSettings, SettingsError, load
 from evaluation_operator.controller.world import WATCHED
 from tests.support.objects import evaluation_job
@@ -219,3 +219,14 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
     del environment["POD_NAME"]
     with pytest.raises(SettingsError, match="POD_NAME"):
         load(environment)
+
+
+def test_the_authority_of_evaluation_api_goes_into_each_pod_as_it_is_then(tmp_path: Path) -> None:
+    file = tmp_path / "ca.crt"
+    settings = OperatorSettings.model_validate({**RAW, "apiCaFile": str(file)})
+    assert pod_settings(settings, "bfclv3").api_ca == ""
+    for text in ("first", "renewed"):
+        file.write_text(text)
+        assert pod_settings(settings, "bfclv3").api_ca == text
+    file.write_text("x" * 100_000)
+    assert pod_settings(settings, "bfclv3").api_ca == ""

@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -232,3 +233,13 @@ def test_a_readable_name() -> None:
     assert batch_job_name("bfcl-smoke", UID) == "bfcl-smoke-7d3f2a10"
     assert batch_job_name("team.a.run", UID) == "team-a-run-7d3f2a10"
     assert batch_job_name("n" * 53 + "-more", UID) == "n" * 53 + "-7d3f2a10"
+
+
+def environment(settings: PodSettings) -> dict[str, Any]:
+    [container] = built(settings=settings).batch_job["spec"]["template"]["spec"]["containers"]
+    return {variable["name"]: variable.get("value") for variable in container["env"]}
+
+
+def test_the_runner_is_given_the_authority_of_evaluation_api_if_there_is_one() -> None:
+    assert "EVALUATION_API_CA" not in environment(SETTINGS)
+    assert environment(replace(SETTINGS, api_ca="PEM"))["EVALUATION_API_CA"] == "PEM"

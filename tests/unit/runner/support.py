@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -120,17 +121,19 @@ def echo(body: dict[str, Any]) -> web.Response:
 
 
 @asynccontextmanager
-async def serve(*handlers: tuple[str, str, Any], **kwargs: Any) -> AsyncIterator[str]:
+async def serve(
+    *handlers: tuple[str, str, Any], tls: ssl.SSLContext | None = None, **kwargs: Any
+) -> AsyncIterator[str]:
     """Serve handlers, (method, path, function), on a free loopback port; yields the base URL."""
     app = web.Application(client_max_size=64 * 1024 * 1024)
     for method, path, handler in handlers:
         app.router.add_route(method, path, handler)
     runner = web.AppRunner(app, shutdown_timeout=0.1, **kwargs)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

@@ -5,12 +5,14 @@ import base64
 import contextlib
 import hashlib
 import json
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any
 
 import pytest
+import trustme
 from aiohttp import web
 
 from evaluation_operator.resources.reports import Report
@@ -198,3 +200,20 @@ async def test_progress_reports_stop_after_a_refusal_and_go_on_after_an_outage(
         progress.tasks["t"].answered = 5
         await asyncio.wait_for(sender.follow(), 1)
     assert len(api.reports) == 1
+
+
+async def test_with_an_authority_only_its_certificates_are_trusted(
+    token: Path, progress: Progress, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours, another = trustme.CA(), trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours.issue_cert("127.0.0.1").configure_cert(context)
+    api = Api()
+    async with serve(("*", "/{path:.*}", api.handle), tls=context) as url:
+        for ca, sent in ((ours, 1), (another, 1), (None, 1)):
+            authority = ca.cert_pem.bytes().decode() if ca else "no certificate"
+            pinned = pinned_job("http://x/v1/chat/completions")
+            async with Reporter(url, token, pinned, progress, ca=authority) as sender:
+                await sender.finish(sender.report(), None, None, patience=0)
+            assert len(api.reports) == sent
+    assert "authority of evaluation-api cannot be read" in caplog.text

@@ -50,7 +50,7 @@ def operator() -> str:
 
 
 def api() -> str:
-    fetch(f"{os.environ['EVALUATION_API_URL']}/health")
+    fetch(f"{os.environ['EVALUATION_API_URL']}/health", ca=os.environ.get("EVALUATION_API_CA_FILE", ""))
     return "evaluation-api answers"
 
 

@@ -24,8 +24,14 @@
 
 {{/* Not tied to a namespace. */}}
 {{- define "evaluation.apiClusterRules" -}}
-# Asks the cluster whose token a runner shows.
+# Asks the cluster whose token a runner or a caller shows.
 - apiGroups: [authentication.k8s.io]
   resources: [tokenreviews]
   verbs: [create]
+{{- if eq .Values.api.access.mode "kubernetes" }}
+# Asks the cluster what a caller may do.
+- apiGroups: [authorization.k8s.io]
+  resources: [subjectaccessreviews]
+  verbs: [create]
+{{- end }}
 {{- end -}}

@@ -1,6 +1,9 @@
 {{/* The operator's settings file (controller/settings.py reads it), as YAML. */}}
 {{- define "evaluation.operatorSettings" -}}
 apiUrl: {{ include "evaluation.apiUrl" . }}
+{{- if include "evaluation.apiHasAuthority" . }}
+apiCaFile: {{ include "evaluation.apiAuthorityFolder" . }}/ca.crt
+{{- end }}
 watchNamespaces: {{ toJson .Values.watchNamespaces }}
 runnerImages:
   {{- range $family, $image := .Values.runner.images }}
