@@ -214,6 +214,6 @@ async def test_with_an_authority_only_its_certificates_are_trusted(
             authority = ca.cert_pem.bytes().decode() if ca else "no certificate"
             pinned = pinned_job("http://x/v1/chat/completions")
             async with Reporter(url, token, pinned, progress, ca=authority) as sender:
-                await sender.finish(sender.report(), None, None, patience=0)
+                await sender.finish(sender.report(), None, None, deadline=monotonic())
             assert len(api.reports) == sent
     assert "authority of evaluation-api cannot be read" in caplog.text
