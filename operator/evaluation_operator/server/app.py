@@ -25,7 +25,7 @@ from evaluation_operator.server.logs import AccessLog
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
-from evaluation_operator.server.rest import v2_logs
+from evaluation_operator.server.rest import v1_downloads, v2_logs
 from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.status_writer import StatusWriter
@@ -125,6 +125,8 @@ def create_app(given: Dependencies) -> FastAPI:
     sources = Sources(given.cluster, given.store)
     logs = v2_logs.Logs(jobs.find, sources, max_concurrent=settings.store.max_log_reads)
     app.include_router(v2_logs.router(logs))
+    zips = v1_downloads.ZipDownloads(settings, jobs.find, given.store, sources, metrics)
+    app.include_router(v1_downloads.router(zips))
     app.include_router(downloads.router(downloads.Downloads(settings, jobs, given.store, metrics)))
     app.include_router(probes.router(readiness, reporting, metrics, given.clock))
     return app

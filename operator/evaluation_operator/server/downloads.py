@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
@@ -28,6 +28,12 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 JobId = Annotated[str, Path(max_length=64, description="Identifier of the job, as its status says.")]
 
 
+def archive_digest(job: Mapping[str, Any]) -> str | None:
+    """`sha256:<hex>` of the archive that belongs to the job; None when it has none (yet)."""
+    digest = ((job.get("status") or {}).get("artifacts") or {}).get("digest")
+    return digest if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
+
+
 def artifact_url(public_url: str, job_uid: str) -> str:
     """Where the archive of this job is fetched; a path when the public address is not known."""
     return public_url.rstrip("/") + DOWNLOAD_PATH.format(job_id=identifier(job_uid))
@@ -47,8 +53,8 @@ class Downloads:
         job = await self._jobs.find(job_id)
         if job is None:
             raise Refused(404, "no-job", f"there is no evaluation job {job_id[:64]}")
-        digest = ((job.get("status") or {}).get("artifacts") or {}).get("digest")
-        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        digest = archive_digest(job)
+        if digest is None:
             raise Refused(404, "no-archive", f"the job {job_id} has no archive (yet)")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._slots.enter())
@@ -58,7 +64,7 @@ class Downloads:
             held = stack.pop_all()
 
         raw = bytes.fromhex(digest.removeprefix("sha256:"))
-        return _Held(
+        return HeldResponse(
             held,
             self._counted(found.chunks),
             media_type="application/gzip",
@@ -77,10 +83,10 @@ class Downloads:
             yield chunk
 
 
-class _Held(StreamingResponse):
+class HeldResponse(StreamingResponse):
     """Holds what is in `stack` until it was sent, or its receiver went away before its first byte."""
 
-    def __init__(self, stack: AsyncExitStack, content: AsyncIterator[bytes], **rest: Any) -> None:
+    def __init__(self, stack: AsyncExitStack, content: AsyncIterator[bytes] | Iterator[bytes], **rest: Any) -> None:
         super().__init__(content, **rest)
         self._stack = stack
 

@@ -81,6 +81,8 @@ class Store(_Section):
     """Uploads under way at once in this process; more are answered 429."""
     max_downloads: int = Field(default=16, ge=1, le=1024)
     """Downloads under way at once in this process; more are answered 429."""
+    max_unpacked_bytes: int = Field(default=4 * GIB, ge=MIB)
+    """What is read of an archive, unpacked, for v1's download of results; the rest is left out, and that is said."""
     max_log_reads: int = Field(default=16, ge=1, le=1024)
     """Pages of logs read at once in this process; four times as many may wait, more are answered 429."""
     remove_orphans: bool | None = None

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,14 +22,12 @@ from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError as ObstoreError
-from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore
 from obstore.store import from_url as store_from_url
 
 from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.refusals import Refused
-
-_log = logging.getLogger(__name__)
+from evaluation_operator.server.store_trouble import first_line, full, trouble
 
 _MIB = 1024 * 1024
 _PIECE = _MIB
@@ -38,11 +35,6 @@ _PART = 5 * _MIB
 """Least size of a part of a multipart upload at S3."""
 _PARTS_AT_ONCE = 2
 _KEY_PART = re.compile(r"[A-Za-z0-9-]{1,64}")
-# How the libraries below spell "no room": errno 28 (ENOSPC), 122 (EDQUOT), 27 (EFBIG), and the codes of S3 servers.
-_FULL = re.compile(
-    r"os error (28|122|27)\b|StorageFull|QuotaExceeded|FileTooLarge|InsufficientStorage|InsufficientCapacity|ENOSPC"
-)
-_MISSING = re.compile(r"NoSuchBucket|ContainerNotFound|The specified bucket does not exist")
 _ARCHIVE = ".tar.gz"
 _LOG = ".log"
 MAX_LOGS = 16
@@ -122,7 +114,7 @@ class ArtifactStore:
                     LocalStore(root, mkdir=True, automatic_cleanup=True), root=root, min_free_bytes=min_free_bytes
                 )
             except (ObstoreError, OSError) as error:
-                raise StoreUrlError(f"store.url {url!r}: cannot use the directory: {_first_line(error)}") from error
+                raise StoreUrlError(f"store.url {url!r}: cannot use the directory: {first_line(error)}") from error
         if parts.scheme not in _REMOTE_SCHEMES:
             raise StoreUrlError(f"store.url {url!r}: use file:///…, s3://…, gs://… or az://…")
         try:
@@ -134,7 +126,7 @@ class ArtifactStore:
                 retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
             )
         except (ObstoreError, ValueError, TypeError) as error:
-            raise StoreUrlError(f"store.url {url!r}: {_first_line(error)}") from error
+            raise StoreUrlError(f"store.url {url!r}: {first_line(error)}") from error
         return cls(remote)
 
     async def put(self, job: JobAddress, digest: str, size: int, chunks: AsyncIterator[bytes]) -> Stored:
@@ -156,7 +148,7 @@ class ArtifactStore:
                 # "Stored" is the word on which a pod ends; it must hold through a power cut.
                 await asyncio.to_thread(_sync, self._root / key)
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return Stored(digest, size, created=True)
 
     async def size(self, job: JobAddress, digest: str) -> int | None:
@@ -167,7 +159,7 @@ class ArtifactStore:
         except FileNotFoundError:
             return None
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return int(found["size"])
 
     async def get(self, job: JobAddress, digest: str) -> Download | None:
@@ -178,8 +170,18 @@ class ArtifactStore:
         except FileNotFoundError:
             return None
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return Download(int(found.meta["size"]), _pieces(found))
+
+    def read(self, job: JobAddress, digest: str) -> Iterator[bytes] | None:
+        """As `get`, blocking, for a thread: the archive in pieces."""
+        try:
+            found = obstore.get(self._store, _key(job, digest))
+        except FileNotFoundError:
+            return None
+        except (ObstoreError, OSError, ValueError) as error:
+            raise trouble(error) from error
+        return _pieces_blocking(found)
 
     async def keep_only(self, job: JobAddress, digest: str) -> int:
         """Removes every other archive of this job. Returns how many there were."""
@@ -196,7 +198,7 @@ class ArtifactStore:
             if self._root is not None:
                 await asyncio.to_thread(_sync, self._root / key)
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         too_many = {_log_key(job, log.pod_uid) for log in (await self.logs(job))[:-MAX_LOGS]}
         if too_many:
             await self._remove(_shelf(job), too_many.__contains__)
@@ -213,7 +215,7 @@ class ArtifactStore:
         except FileNotFoundError:
             return []
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return sorted(found, key=lambda log: (log.stored, log.pod_uid))
 
     async def read_log(self, job: JobAddress, pod_uid: str, start: int, end: int) -> bytes:
@@ -223,7 +225,7 @@ class ArtifactStore:
         except FileNotFoundError:
             return b""
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return bytes(found)
 
     async def remove(self, namespace: str, uid: str) -> int:
@@ -243,7 +245,7 @@ class ArtifactStore:
         except FileNotFoundError:
             return {}
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return newest
 
     @property
@@ -259,7 +261,7 @@ class ArtifactStore:
         try:
             await obstore.list_with_delimiter_async(self._store, prefix="jobs/probe")
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
 
     def sweep(self) -> int:
         """Local disk: removes what uploads left behind when this process was killed. Returns how many files. Object
@@ -287,7 +289,7 @@ class ArtifactStore:
         except FileNotFoundError:
             return 0
         except (ObstoreError, OSError, ValueError) as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         return len(doomed)
 
     def _require_room(self, size: int) -> None:
@@ -296,9 +298,9 @@ class ArtifactStore:
         try:
             free = shutil.disk_usage(self._root).free
         except OSError as error:
-            raise _trouble(error) from error
+            raise trouble(error) from error
         if free - size < self._min_free:
-            raise _full()
+            raise full()
 
 
 def _part(text: str) -> str:
@@ -350,6 +352,14 @@ async def _pieces(found: Any) -> AsyncIterator[bytes]:
         yield bytes(piece)
 
 
+def _pieces_blocking(found: Any) -> Iterator[bytes]:
+    try:
+        for piece in found.stream(min_chunk_size=_PIECE):
+            yield bytes(piece)
+    except (ObstoreError, OSError, ValueError) as error:
+        raise trouble(error) from error
+
+
 def _sync(path: Path) -> None:
     for each in (path, path.parent):
         descriptor = os.open(each, os.O_RDONLY)
@@ -357,24 +367,3 @@ def _sync(path: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _full() -> Refused:
-    return Refused(507, "store-full", "the artifact store is full; the administrator must free or add space")
-
-
-def _trouble(error: Exception) -> Refused:
-    """The answer for a failure of the store. Details go to the log only: they name addresses and paths."""
-    text = str(error)
-    if _FULL.search(text):
-        _log.error("the artifact store is full", extra={"error": _first_line(error)})
-        return _full()
-    _log.error("the artifact store failed", extra={"error": _first_line(error), "type": type(error).__name__})
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError)) or _MISSING.search(text):
-        detail = "the artifact store refuses this service; the administrator must check its bucket and credentials"
-        return Refused(503, "store-refused", detail, retry_after=60)
-    return Refused(503, "store-down", "the artifact store does not answer; try again", retry_after=5)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0][:500]

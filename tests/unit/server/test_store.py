@@ -16,7 +16,8 @@ from obstore.exceptions import GenericError, PermissionDeniedError
 
 from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.refusals import Refused
-from evaluation_operator.server.store import ArtifactStore, StoreUrlError, _trouble
+from evaluation_operator.server.store import ArtifactStore, StoreUrlError
+from evaluation_operator.server.store_trouble import trouble
 
 UID = JobAddress("team-a", "job", "0b5e1c1e-0000-4000-8000-000000000001")
 ANOTHER = JobAddress("team-a", "job", "another-job")
@@ -131,7 +132,7 @@ async def test_a_disk_that_is_gone(store: ArtifactStore, tmp_path: Path) -> None
     ],
 )
 def test_failures_are_told_apart_and_tell_no_secret(error: Exception, status: int) -> None:
-    refusal = _trouble(error)
+    refusal = trouble(error)
     assert refusal.status == status
     assert str(error) not in refusal.detail
 

@@ -1,4 +1,4 @@
-"""The regular files of a job's archive, one after another, safely: an archive comes from a pod and may be made to harm."""
+"""The regular files of a job's archive, one after another: it comes from a pod and may be made to harm."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ class Archive:
                     self._note(f"everything after {MAX_ENTRIES} entries")
                     return
                 # tarfile keeps all members, and the headers for all of them, which would grow with the archive.
-                tar.members, tar.pax_headers = [], {}
+                tar.members = []  # type: ignore[attr-defined]
+                tar.pax_headers = {}
                 name = _harmless(found.name)
                 if name is None or name in seen or not found.isreg() or found.issparse() or found.size < 0:
                     if not found.isdir():

@@ -31,6 +31,9 @@ class _Sink:
     def flush(self) -> None:
         return None
 
+    def close(self) -> None:
+        return None
+
     def fetch(self) -> bytes:
         data = b"".join(self._parts)
         self._parts.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -17,10 +16,10 @@ from evaluation_operator.server.joblogs.pages import Cursor
 from evaluation_operator.server.joblogs.reading import LogPage, page
 from evaluation_operator.server.joblogs.sources import Sources
 from evaluation_operator.server.limits import Slots
+from evaluation_operator.server.objects import timestamps
+from evaluation_operator.server.objects.v2 import STEP
 from evaluation_operator.server.refusals import Refused
 
-STEP = "evaluation"
-"""A job has this one step."""
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
@@ -46,7 +45,7 @@ class PlatformJobLog(_Answer):
     """The task that the line is about; empty when it is about none, or about several."""
     message: str = Field(examples=["generating: 50.0 %, 5 of 10 samples answered, 0 failed\n"])
     """The line for people, with its line end: joined, the messages are the log."""
-    timestamp: datetime = Field(examples=["2026-11-25T19:00:00.123000"])
+    timestamp: str = Field(examples=["2026-11-25T19:00:00.123000"], json_schema_extra={"format": "date-time"})
     """When it was written, in UTC."""
 
 
@@ -102,7 +101,7 @@ def _line(name: str, tasks: frozenset[str], line: Line) -> PlatformJobLog:
         job_step=STEP,
         job_task=task,
         message=line.message,
-        timestamp=moment(line.time).replace(tzinfo=None),
+        timestamp=timestamps.rendered(moment(line.time)),
     )
 
 

@@ -69,12 +69,11 @@ def test_a_long_name_and_one_of_many_letters() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../x", "/etc/passwd", "a/../../x", "a//b", "..", "a/. ./b", "C:\\x", "a\\b", "a\nb", "a\x00b", "x" * 600, "a/"],
+    ["../x", "/etc/passwd", "a/../../x", "a//b", "..", "a/. ./b", "C:\\x", "a\\b", "a\nb", "x" * 600, "a\x9bb"],
 )
 def test_names_that_lead_elsewhere_are_left_out(name: str) -> None:
     found, left_out = read(gzip.compress(tar({"good": b"1"}, (info(name, size=1), b"2"), (info("after"), b""))))
-    assert found in ({"good": b"1", "after": b""}, {"good": b"1", "a": b"2", "after": b""})
-    assert len(left_out) == 1 or "a" in found
+    assert (found, len(left_out)) == ({"good": b"1", "after": b""}, 1)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
@@ -129,7 +128,6 @@ def test_headers_for_all_do_not_add_up() -> None:
     """A global header with new keys before each entry."""
     parts = []
     for number in range(40):
-        record = b"".join(b"%d k%d-%d=%s\n" % (60_000, number, key, b"") for key in range(0))
         keyword = f"k{number}=".encode() + b"v" * 500_000 + b"\n"
         record = f"{len(keyword) + 7} ".encode() + keyword
         padding = b"\0" * (-len(record) % 512)
@@ -156,7 +154,8 @@ def test_a_size_that_is_a_lie() -> None:
     entry = info("x", size=10**15)
     data = gzip.compress(tar({"good": b"1"})[:1024] + entry.tobuf(tarfile.GNU_FORMAT) + b"short")
     found, left_out = read(data)
-    assert (found["good"], found["x"], len(left_out)) == (b"1", b"", 1) or found["x"] == b"short"
+    assert found == {"good": b"1", "x": b"short"}
+    assert left_out == ["the rest of x and what follows it: the archive is damaged (EOFError)"]
 
 
 def test_a_negative_size_ends_it() -> None:

@@ -16,7 +16,11 @@ WHEN = datetime(2026, 11, 25, 19, 0, 0, tzinfo=UTC)
 
 def test_what_goes_in_comes_out() -> None:
     big = os.urandom(3_000_000)
-    files = [("configs/job.json", 2, [b"{", b"}"]), ("samples/ü.bin", len(big), [big[:1000], big[1000:]]), ("none", 0, [])]
+    files = [
+        ("configs/job.json", 2, [b"{", b"}"]),
+        ("samples/ü.bin", len(big), [big[:1000], big[1000:]]),
+        ("none", 0, []),
+    ]
     data = b"".join(zipped(files, WHEN))
     assert data.startswith(b"PK\x03\x04")
     with zipfile.ZipFile(io.BytesIO(data)) as found:

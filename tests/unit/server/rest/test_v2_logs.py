@@ -105,7 +105,9 @@ async def test_a_page_has_the_fields_that_the_sdk_knows(case: Case) -> None:
                 "job_step": "evaluation",
                 "job_task": "t1",
                 "message": "m1\n",
-                "timestamp": (BEGIN + timedelta(milliseconds=100)).replace(tzinfo=None).isoformat(),
+                "timestamp": (BEGIN + timedelta(milliseconds=100))
+                .replace(tzinfo=None)
+                .isoformat(timespec="microseconds"),
             }
         ],
         "total": 1,
