@@ -88,12 +88,13 @@ async def runner(url: str, parallelism: int, requests: int) -> None:
         Records.open(Path(directory) / "records.jsonl", task.name, [s.id for s in task.samples]) as records,
     ):
         async with HttpClient(Secrets(), CallLimits(60, 0)) as client:
+            target = client.open(endpoint)
             await Generation(
                 OneCall(),
                 task,
                 records,
                 TaskProgress(task.name, requests),
-                endpoints=lambda: SampleEndpoints(client, endpoint),
+                endpoints=lambda: SampleEndpoints(client, target),
                 parallelism=parallelism,
                 allowed_errors=0,
             ).run(task.samples)

@@ -35,7 +35,7 @@ class APIEndpoint(Model):
     format: Literal["nim", "openai", "lama_stack"] = "nim"
     """Dialect of the endpoint. `nim` and `openai` differ in the names of some request fields."""
     stream: bool | None = None
-    """Accepted for the API's sake. Answers are read whole, streamed or not, so it changes no score."""
+    """Ask for streamed answers (server-sent events). Scores are the same; the time to the first token is recorded."""
 
 
 class InferenceParams(Model):
@@ -61,22 +61,22 @@ class ReasoningParams(Model):
     """How reasoning text is separated from the answer before scoring."""
 
     effort: str | None = Field(default=None, max_length=64)
-    """Reasoning effort, passed on to the endpoint."""
+    """Reasoning effort, sent as `reasoning_effort` to a chat endpoint."""
     end_token: str | None = Field(default=None, max_length=256)
-    """Token that ends the reasoning; the answer is what follows it, for example `</think>`."""
+    """Token that ends the reasoning; the answer is what follows its last occurrence, for example `</think>`."""
     include_if_not_finished: bool | None = None
-    """Score the text as it is when the end token never came."""
+    """Score the text as it is when the end token never came (default). With false it counts as an empty answer."""
 
 
 class Prompt(Model):
     """Prompt settings that belong to the model."""
 
     system_prompt: LongText | None = None
-    """System message put before each conversation."""
+    """Put before each conversation as a system message; begins the one that a conversation has already."""
     system_prompt_template: LongText | None = None
-    """Template into which the system prompt is put."""
+    """Not applied by this runner, which refuses it: write the whole text into `system_prompt`."""
     icl_few_shot_examples: LongText | None = None
-    """Examples put into the prompt for in-context learning."""
+    """Not applied by this runner, which refuses it: write examples into `system_prompt` or the task's template."""
     inference_params: InferenceParams | None = None
     """Sampling parameters of this prompt."""
     reasoning_params: ReasoningParams | None = None

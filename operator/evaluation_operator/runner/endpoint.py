@@ -21,13 +21,15 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
-from evaluation_operator.resources.endpoint import APIEndpoint
+from evaluation_operator.resources.endpoint import APIEndpoint, InferenceParams, Prompt
 
+from . import prompting
 from .backoff import Patience
 from .engines.base import EndpointKind, InvalidSpec, Response
 from .errors import EndpointError, ErrorKind
-from .responses import check
+from .responses import check, excerpt
 from .secrets import Secrets
+from .streams import Assembly, Events, StreamError
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a response that are read at most."""
@@ -41,6 +43,10 @@ _SUFFIXES = {
 }
 STALE_WITHIN = 1.0
 """Seconds within which a kept connection shows that the server had closed it."""
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
+"""Added to requests to an endpoint that streams; without the option there are no token counts."""
+DRAIN = 1.0
+"""Seconds that a connection may take to end after the last event."""
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _READ_HEADERS = ("retry-after", "content-type", "location")
 
@@ -53,6 +59,13 @@ class CallLimits:
 
     request_timeout: float
     max_retries: int
+
+    def overridden(self, request_timeout: float | None, max_retries: int | None) -> CallLimits:
+        """Return these limits with those that are given put in their place."""
+        return CallLimits(
+            self.request_timeout if request_timeout is None else request_timeout,
+            self.max_retries if max_retries is None else max_retries,
+        )
 
 
 def kind_of(url: str) -> EndpointKind:
@@ -91,7 +104,7 @@ class HttpClient:
         self.max_body = max_body
         self.uniform = uniform
         self._session: aiohttp.ClientSession | None = None
-        self._channels: dict[tuple[str, str, str | None, CallLimits], Channel] = {}
+        self._channels: dict[str, Channel] = {}
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -122,19 +135,28 @@ class HttpClient:
         return self._session
 
     def open(
-        self, endpoint: APIEndpoint, *, request_timeout: float | None = None, max_retries: int | None = None
+        self,
+        endpoint: APIEndpoint,
+        *,
+        prompt: Prompt | None = None,
+        sampling: Mapping[str, Any] | None = None,
+        request_timeout: float | None = None,
+        max_retries: int | None = None,
     ) -> Channel:
         """Return the channel to an endpoint, always the same one for the same arguments. Raises
         ``InvalidSpec``.
+
+        ``prompt``: that of the model; its limits go before the job's, and those given here before both.
+        ``sampling``: filled into requests that do not say otherwise; by default that of the prompt.
         """
-        limits = CallLimits(
-            self.limits.request_timeout if request_timeout is None else request_timeout,
-            self.limits.max_retries if max_retries is None else max_retries,
-        )
-        identity = (endpoint.url, endpoint.model_id, endpoint.api_key, limits)
+        own = (prompt.inference_params if prompt else None) or InferenceParams()
+        limits = self.limits.overridden(own.request_timeout, own.max_retries)
+        limits = limits.overridden(request_timeout, max_retries)
+        given = prompting.sampling(None, prompt) if sampling is None else sampling
+        identity = repr((endpoint.to_json(), prompt.to_json() if prompt else None, given, limits))
         channel = self._channels.get(identity)
         if channel is None:
-            channel = self._channels[identity] = Channel(self, endpoint, limits)
+            channel = self._channels[identity] = Channel(self, endpoint, limits, prompt, given)
         return channel
 
 
@@ -143,7 +165,14 @@ class Channel:
     seam.
     """
 
-    def __init__(self, client: HttpClient, endpoint: APIEndpoint, limits: CallLimits) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        endpoint: APIEndpoint,
+        limits: CallLimits,
+        prompt: Prompt | None,
+        sampling: Mapping[str, Any],
+    ) -> None:
         if endpoint.format == "lama_stack":
             raise InvalidSpec(
                 f"the endpoint {display(endpoint.url)} has format lama_stack; the runner speaks nim and openai "
@@ -153,6 +182,8 @@ class Channel:
         self._client = client
         self._limits = limits
         self._model_id = endpoint.model_id
+        self._prompting = prompting.Prompting.of(prompt, sampling, self._kind, endpoint.model_id)
+        self._stream = bool(endpoint.stream) and self._kind is not EndpointKind.EMBEDDINGS
         self._url = URL(endpoint.url)
         self.where = f"POST {display(endpoint.url)}"
         self._timeout = aiohttp.ClientTimeout(
@@ -182,7 +213,10 @@ class Channel:
 
     async def call(self, body: Mapping[str, Any]) -> Response:
         """Send one request, again as long as ``Patience`` allows. Raises ``EndpointError``."""
-        payload = _ENCODER.encode({"model": self._model_id, **body}).encode()
+        request = self._prompting.request(body)
+        if self._stream:
+            request |= STREAMED
+        payload = _ENCODER.encode(request).encode()
         patience = Patience(self._limits.max_retries, self._limits.request_timeout, self._client.uniform)
         attempts = 0
         stale = False
@@ -191,7 +225,7 @@ class Channel:
             attempts += 1
             started = perf_counter()
             try:
-                status, headers, raw = await self._send(payload)
+                status, headers, raw, ttft = await self._send(payload)
                 parsed, usage = check(
                     self._kind,
                     status,
@@ -212,7 +246,8 @@ class Channel:
                     self._not_before = max(self._not_before, perf_counter() + delay)
             else:
                 self._reached = True
-                return Response(parsed, usage, perf_counter() - started, attempts)
+                latency = perf_counter() - started
+                return Response(parsed, usage, latency, attempts, ttft, self._prompting.separate(parsed))
             await asyncio.sleep(delay)
 
     def _may_be_stale(self, error: EndpointError, seconds: float) -> bool:
@@ -236,8 +271,11 @@ class Channel:
             message += f" (sent {attempts} times)"
         return EndpointError(error.kind, message, status=error.status, retry_after=error.retry_after, attempts=attempts)
 
-    async def _send(self, payload: bytes) -> tuple[int, dict[str, str], bytes]:
-        """Send once. Returns the status, the few headers that matter and the whole body."""
+    async def _send(self, payload: bytes) -> tuple[int, dict[str, str], bytes, float | None]:
+        """Send once. Returns the status, the few headers that matter, the whole body, and for a streamed one the
+        seconds to its first token.
+        """
+        started = perf_counter()
         try:
             async with self._client.session.post(
                 self._url,
@@ -247,9 +285,14 @@ class Channel:
                 proxy=self._proxy,
                 allow_redirects=False,
             ) as response:
-                raw = await self._read(response)
+                ttft = None
+                if self._stream and response.status == 200 and response.content_type == "text/event-stream":
+                    raw, begun = await self._read_stream(response)
+                    ttft = None if begun is None else begun - started
+                else:
+                    raw = await self._read(response)
                 found = response.headers
-                return response.status, {n: found[n] for n in _READ_HEADERS if n in found}, raw
+                return response.status, {n: found[n] for n in _READ_HEADERS if n in found}, raw, ttft
         except TimeoutError as error:
             raise EndpointError(
                 ErrorKind.TIMEOUT,
@@ -281,6 +324,44 @@ class Channel:
                 raise self._too_large()
             chunks.append(chunk)
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _read_stream(self, response: aiohttp.ClientResponse) -> tuple[bytes, float | None]:
+        """Return the streamed answer as the body of an unstreamed one, and when its first token came."""
+        events, assembly = Events(), Assembly(self._kind)
+        begun: float | None = None
+        size = 0
+        while not assembly.done and (chunk := await response.content.readany()):
+            size += len(chunk)
+            if size > self._client.max_body:
+                response.close()
+                raise self._too_large()
+            for data in events.feed(chunk):
+                try:
+                    error = assembly.add(data)
+                except StreamError as problem:
+                    response.close()
+                    found = excerpt(self._client.secrets.redact_bytes(problem.event))
+                    raise EndpointError(ErrorKind.MALFORMED, f"{self.where}: {problem}: {found}") from problem
+                if error is not None:
+                    response.close()
+                    return _ENCODER.encode(error).encode(), None
+                if begun is None and assembly.begun:
+                    begun = perf_counter()
+        if not assembly.complete:
+            raise EndpointError(
+                ErrorKind.CUT, f"{self.where}: the stream ended before the answer did (no [DONE] and no finish_reason)"
+            )
+        await self._drain(response)
+        return _ENCODER.encode(assembly.body()).encode(), begun
+
+    async def _drain(self, response: aiohttp.ClientResponse) -> None:
+        """Read the end of a stream, so that its connection can be used again; one that does not end is closed."""
+        try:
+            async with asyncio.timeout(DRAIN):
+                if await response.content.readany():
+                    response.close()
+        except TimeoutError:
+            response.close()
 
     def _too_large(self) -> EndpointError:
         return EndpointError(

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from evaluation_operator.resources import outcomes
 from evaluation_operator.resources.config import ConfigBody
-from evaluation_operator.resources.endpoint import APIEndpoint
+from evaluation_operator.resources.endpoint import APIEndpoint, ModelTarget
 from evaluation_operator.resources.pinned import PinnedJob, canonical_json
 from evaluation_operator.resources.references import config_problem, target_problem
 from evaluation_operator.resources.reports import MAX_REPORT_BYTES
 from evaluation_operator.resources.results import EvaluationResult, TaskResult
 
 from .datasets.sources import DataContext, DataPlaces
-from .endpoint import HttpClient, kind_of
+from .endpoint import Channel, HttpClient, kind_of
 from .engines import registry
 from .engines.base import Engine, EngineError, InvalidSpec, JobContext, TaskPlan, TaskScore, UnsupportedTask
 from .errors import RunError
@@ -30,6 +30,7 @@ from .generation import Generation, TooManyErrors
 from .metering import SampleEndpoints
 from .preflight import preflight
 from .progress import Progress, TaskProgress
+from .prompting import sampling
 from .records import Records
 from .results import count_task, group_result, score_task, task_result
 from .secrets import Secrets
@@ -120,7 +121,8 @@ class _Execution:
         """Plan and preflight at the same time: the engine's packages can take longer to import than a call takes."""
         self._progress.stage = "preflight"
         planning = asyncio.create_task(asyncio.to_thread(self._plan))
-        calling = asyncio.create_task(preflight(client, self._target)) if self._target is not None else None
+        target = self._open_target(client)
+        calling = asyncio.create_task(preflight(target)) if target is not None else None
         try:
             # A job that cannot be run as written is the more useful thing to hear, so planning is awaited first.
             engine, plans = await planning
@@ -130,14 +132,20 @@ class _Execution:
             if calling is not None and not calling.done():
                 calling.cancel()
                 await asyncio.gather(calling, return_exceptions=True)
-        if self._target is not None and any(plan.needs_tools for plan in plans):
-            await preflight(client, self._target, tools=True)
-        for endpoint in dict.fromkeys(endpoint for plan in plans for endpoint in plan.endpoints):
-            await preflight(client, endpoint)
+        if target is not None and any(plan.needs_tools for plan in plans):
+            await preflight(target, tools=True)
+        for channel in dict.fromkeys(_opened(client, other) for plan in plans for other in plan.endpoints):
+            await preflight(channel)
         # Modules and samples stay to the end: looking through them for garbage would hold up all requests under way.
         gc.freeze()
         log.info("preflight passed", extra={"tasks": len(plans), "samples": sum(len(p.samples) for p in plans)})
         return engine, plans
+
+    def _open_target(self, client: HttpClient) -> Channel | None:
+        if self._target is None:
+            return None
+        prompt = self._pinned.target.model.prompt if self._pinned.target.model else None
+        return client.open(self._target, prompt=prompt, sampling=sampling(self._pinned.config.params, prompt))
 
     def _plan(self) -> tuple[Engine, list[TaskPlan]]:
         engine = self._run.load_engine(self._pinned.config.type)
@@ -195,12 +203,13 @@ class _Execution:
                 "records of an earlier run",
                 extra={"task": plan.name, "kept": progress.resumed, "dropped": records.dropped},
             )
+        target = self._open_target(client)
         generation = Generation(
             engine,
             plan,
             records,
             progress,
-            endpoints=lambda: SampleEndpoints(client, self._target),
+            endpoints=lambda: SampleEndpoints(client, target),
             parallelism=self._params.parallelism,
             allowed_errors=allowed_errors(len(plan.samples), share),
         )
@@ -235,6 +244,15 @@ def _target_endpoint(pinned: PinnedJob) -> APIEndpoint | None:
         raise InvalidSpec("target.model has no api_endpoint; give its url and model_id")
     kind_of(model.api_endpoint.url)
     return model.api_endpoint
+
+
+def _opened(client: HttpClient, other: APIEndpoint | ModelTarget) -> Channel:
+    """Return the channel to an endpoint that is not the target. Raises ``InvalidSpec``."""
+    if isinstance(other, APIEndpoint):
+        return client.open(other)
+    if other.api_endpoint is None:
+        raise InvalidSpec("a model that samples call has no api_endpoint; give its url and model_id")
+    return client.open(other.api_endpoint, prompt=other.prompt)
 
 
 def _check_plans(plans: Sequence[TaskPlan], *, has_target: bool) -> None:

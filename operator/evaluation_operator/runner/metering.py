@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evaluation_operator.resources.endpoint import APIEndpoint
+from evaluation_operator.resources.endpoint import APIEndpoint, Prompt
 
 from .endpoint import Channel, HttpClient
 from .engines.base import EndpointKind, InvalidSpec, Response, Usage
@@ -13,14 +13,17 @@ from .errors import EndpointError
 
 
 class Meter:
-    """What the calls of one sample cost. ``latency``: seconds, summed over the successful attempts."""
+    """What the calls of one sample cost. ``latency``: seconds, summed over the successful attempts. ``ttft``: seconds
+    to the first token of its first streamed call.
+    """
 
-    __slots__ = ("attempts", "calls", "failure", "latency", "usage")
+    __slots__ = ("attempts", "calls", "failure", "latency", "ttft", "usage")
 
     def __init__(self) -> None:
         self.calls = 0
         self.attempts = 0
         self.latency = 0.0
+        self.ttft: float | None = None
         self.usage = Usage()
         self.failure: EndpointError | None = None
         """The first call that failed for good, whether or not the engine let the exception pass."""
@@ -54,6 +57,8 @@ class MeteredEndpoint:
             raise
         meter.attempts += response.attempts
         meter.latency += response.latency
+        if meter.ttft is None:
+            meter.ttft = response.ttft
         meter.usage += response.usage
         return response
 
@@ -63,7 +68,7 @@ class SampleEndpoints:
 
     __slots__ = ("_client", "_target", "meter")
 
-    def __init__(self, client: HttpClient, target: APIEndpoint | None) -> None:
+    def __init__(self, client: HttpClient, target: Channel | None) -> None:
         self._client = client
         self._target = target
         self.meter = Meter()
@@ -72,10 +77,15 @@ class SampleEndpoints:
     def target(self) -> MeteredEndpoint:
         if self._target is None:
             raise InvalidSpec("this task calls a model, but the job's target is not a model with an api_endpoint")
-        return MeteredEndpoint(self._client.open(self._target), self.meter)
+        return MeteredEndpoint(self._target, self.meter)
 
     def open(
-        self, endpoint: APIEndpoint, *, request_timeout: float | None = None, max_retries: int | None = None
+        self,
+        endpoint: APIEndpoint,
+        *,
+        prompt: Prompt | None = None,
+        request_timeout: float | None = None,
+        max_retries: int | None = None,
     ) -> MeteredEndpoint:
-        channel = self._client.open(endpoint, request_timeout=request_timeout, max_retries=max_retries)
+        channel = self._client.open(endpoint, prompt=prompt, request_timeout=request_timeout, max_retries=max_retries)
         return MeteredEndpoint(channel, self.meter)

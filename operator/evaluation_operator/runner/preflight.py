@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from evaluation_operator.resources import outcomes
-from evaluation_operator.resources.endpoint import APIEndpoint
 
-from .endpoint import HttpClient
+from .endpoint import Channel
 from .engines.base import EndpointKind
 from .errors import REFUSALS, EndpointError, ErrorKind, RunError
 
@@ -54,15 +53,12 @@ def probe(kind: EndpointKind, *, tools: bool) -> dict[str, Any]:
     return {**body, "tools": [TOOL]} if tools else body
 
 
-async def preflight(client: HttpClient, endpoint: APIEndpoint, *, tools: bool = False) -> None:
-    """Call the endpoint once, with the job's own retries. Raises ``RunError``, or ``InvalidSpec`` for a
-    wrong URL or
-    key.
+async def preflight(channel: Channel, *, tools: bool = False) -> None:
+    """Call the endpoint once, as samples will: with its retries, sampling and system prompt. Raises ``RunError``.
 
     ``tools``: send a tool definition as well. Whether the model then calls the tool is its own matter; that
     the request is accepted is what tasks with native tool calling depend on.
     """
-    channel = client.open(endpoint)
     try:
         await channel.call(probe(channel.kind, tools=tools))
     except EndpointError as error:
@@ -74,4 +70,4 @@ async def preflight(client: HttpClient, endpoint: APIEndpoint, *, tools: bool = 
                 "the same call without tools was accepted: start the server with tool calling, or evaluate without "
                 "tools (docs/evaluation-types.md says how for each config type)"
             )
-        raise RunError(reason, f"{what} for model {endpoint.model_id}: {error.message}. To do: {advice}.") from error
+        raise RunError(reason, f"{what} for model {channel.model_id}: {error.message}. To do: {advice}.") from error

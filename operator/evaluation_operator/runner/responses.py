@@ -40,14 +40,14 @@ def check(
         raise EndpointError(
             ErrorKind.MALFORMED,
             f"{where}: 200 with a body that is not JSON (content type {headers.get('content-type', 'not given')}): "
-            f"{_excerpt(raw)}",
+            f"{excerpt(raw)}",
             status=status,
         ) from error
     if not isinstance(body, dict):
         raise _malformed(where, "the body is not a JSON object", raw)
     if body.get("error"):
         raise EndpointError(
-            ErrorKind.ERROR_IN_SUCCESS, f"{where}: 200 with an error inside: {_excerpt(raw)}", status=status
+            ErrorKind.ERROR_IN_SUCCESS, f"{where}: 200 with an error inside: {excerpt(raw)}", status=status
         )
     problem = _embeddings_problem(body) if kind is EndpointKind.EMBEDDINGS else _choices_problem(kind, body)
     if problem is not None:
@@ -56,7 +56,7 @@ def check(
 
 
 def _malformed(where: str, problem: str, raw: bytes) -> EndpointError:
-    return EndpointError(ErrorKind.MALFORMED, f"{where}: 200, but {problem}: {_excerpt(raw)}", status=200)
+    return EndpointError(ErrorKind.MALFORMED, f"{where}: 200, but {problem}: {excerpt(raw)}", status=200)
 
 
 def _choices_problem(kind: EndpointKind, body: dict[str, Any]) -> str | None:
@@ -121,10 +121,10 @@ def _status_error(status: int, headers: dict[str, str], raw: bytes, where: str, 
     else:
         kind = ErrorKind.MALFORMED
     retry_after = parse_retry_after(headers.get("retry-after"), now)
-    return EndpointError(kind, f"{where}: {phrase}: {_excerpt(raw)}", status=status, retry_after=retry_after)
+    return EndpointError(kind, f"{where}: {phrase}: {excerpt(raw)}", status=status, retry_after=retry_after)
 
 
-def _excerpt(raw: bytes) -> str:
+def excerpt(raw: bytes) -> str:
     """Return the beginning of a body as one line of printable text."""
     text = raw[: EXCERPT * 4].decode(errors="replace")
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())

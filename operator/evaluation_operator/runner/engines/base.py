@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from evaluation_operator.resources.config import ConfigBody
-    from evaluation_operator.resources.endpoint import APIEndpoint
+    from evaluation_operator.resources.endpoint import APIEndpoint, ModelTarget, Prompt
     from evaluation_operator.resources.target import TargetBody
 
     from ..datasets.sources import DataContext
@@ -79,19 +79,23 @@ class Response:
     """One successful response of an endpoint, already checked for its kind.
 
     ``body``: the whole parsed JSON object. For chat, ``choices[0].message`` is an object; for completions,
-    ``choices[0].text`` is a string. ``latency``: seconds of the attempt that succeeded. ``attempts``: how
-    many were needed, 1 or more.
+    ``choices[0].text`` is a string. Reasoning is not in it any more: ``reasoning`` has what was taken out, as
+    the model's ``prompt.reasoning_params`` and the server's own ``reasoning_content`` say. ``latency``: seconds
+    of the attempt that succeeded. ``attempts``: how many were needed, 1 or more. ``ttft``: seconds from sending
+    to the first token of a streamed answer, None for one that was not streamed.
     """
 
     body: dict[str, Any]
     usage: Usage
     latency: float
     attempts: int
+    ttft: float | None = None
+    reasoning: str = ""
 
     @property
     def message(self) -> dict[str, Any]:
-        """The assistant's message of a chat response, as received (``content`` may be null, ``tool_calls``
-        absent).
+        """The assistant's message of a chat response, without reasoning (``content`` may be null,
+        ``tool_calls`` absent).
         """
         message: dict[str, Any] = self.body["choices"][0]["message"]
         return message
@@ -122,7 +126,9 @@ class Endpoint(Protocol):
     async def call(self, body: Mapping[str, Any]) -> Response:
         """Send one request and return the checked response.
 
-        ``body`` is the JSON body of the endpoint's kind without ``model``, which is filled in. Raises
+        ``body`` is the JSON body of the endpoint's kind without ``model``, which is filled in. So is what the
+        spec says of all requests to this model where ``body`` says nothing: sampling parameters, reasoning
+        effort, and a system prompt before the messages. Streaming is the endpoint's matter, too. Raises
         ``EndpointError`` (``runner/errors.py``) once the retries are used up; let it pass: the runner
         records it and the gate counts it. A sample one of whose calls failed for good is an error even when
         the engine swallowed the exception.
@@ -141,13 +147,19 @@ class Endpoints(Protocol):
         ...
 
     def open(
-        self, endpoint: APIEndpoint, *, request_timeout: float | None = None, max_retries: int | None = None
+        self,
+        endpoint: APIEndpoint,
+        *,
+        prompt: Prompt | None = None,
+        request_timeout: float | None = None,
+        max_retries: int | None = None,
     ) -> Endpoint:
         """Another endpoint (a judge, an embedding model), its key given as ``secret:<file>``. Cheap:
         connections are shared.
 
-        ``request_timeout`` (seconds) and ``max_retries`` default to the job's own. Name it in
-        ``TaskPlan.endpoints`` too, so that preflight tries it before the first sample.
+        ``prompt``: that model's own (system prompt, sampling, limits, reasoning); nothing of the job's target
+        applies to it. ``request_timeout`` (seconds) and ``max_retries`` default to those of the prompt, then to
+        the job's. Name it in ``TaskPlan.endpoints`` too, so that preflight tries it before the first sample.
         """
         ...
 
@@ -193,7 +205,8 @@ class TaskPlan:
 
     ``name``: the key in ``config.tasks`` (for a config without tasks, the name under which results are
     published). ``needs_target``: some sample calls ``endpoints.target``. ``needs_tools``: it sends
-    ``tools``, so preflight does as well. ``endpoints``: every other endpoint that samples call.
+    ``tools``, so preflight does as well. ``endpoints``: every other endpoint that samples call, as a model where it
+    has a prompt of its own.
     ``payload``: the engine's own.
     """
 
@@ -202,7 +215,7 @@ class TaskPlan:
     samples: Sequence[Sample]
     needs_target: bool = True
     needs_tools: bool = False
-    endpoints: tuple[APIEndpoint, ...] = ()
+    endpoints: tuple[APIEndpoint | ModelTarget, ...] = ()
     payload: Any = None
 
     @property

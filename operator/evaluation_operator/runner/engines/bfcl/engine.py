@@ -32,10 +32,10 @@ from .verdicts import UNEVALUABLE, Verdict
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """``sampling``: added to every request of the task."""
+    """``temperature``: requests have the one of the harness, because the job gives none."""
 
     native: bool
-    sampling: Mapping[str, Any]
+    temperature: bool
 
 
 class BfclEngine(Engine):
@@ -50,9 +50,9 @@ class BfclEngine(Engine):
         model = job.target.model
         if model is None or model.api_endpoint is None:
             raise InvalidSpec("target: BFCL evaluates a model behind an endpoint; give target.model.api_endpoint")
-        settings.check_target(job.target, kind_of(model.api_endpoint.url))
+        settings.check_kind(kind_of(model.api_endpoint.url))
         limit = job.config.params.limit_samples if job.config.params else None
-        sampling = settings.sampling(job.config, job.target)
+        temperature = not settings.has_temperature(job.config, job.target)
         plans = []
         for task in settings.tasks(job.config):
             categories = categories_of(task.type, task.name, settings.keys_given(job.config))
@@ -64,7 +64,7 @@ class BfclEngine(Engine):
                     type=task.type,
                     samples=[Sample(question.id, question, question.shown()) for question in found],
                     needs_tools=task.native,
-                    payload=_Plan(task.native, sampling),
+                    payload=_Plan(task.native, temperature),
                 )
             )
         return plans
@@ -78,7 +78,9 @@ class BfclEngine(Engine):
         question: Question = sample.payload
 
         async def call(request: dict[str, Any]) -> Mapping[str, Any]:
-            return (await endpoints.target.call({**request, **plan.sampling})).message
+            if not plan.temperature:
+                request.pop("temperature", None)
+            return (await endpoints.target.call(request)).message
 
         value: dict[str, Any]
         try:

@@ -8,10 +8,10 @@ from typing import Any
 
 from evaluation_operator.resources.config import ConfigBody, Task
 from evaluation_operator.resources.target import TargetBody
+from evaluation_operator.runner.prompting import sampling
 
 from ..base import EndpointKind, InvalidSpec, UnsupportedTask
 from .catalog import CONFIG_TYPES, SERVICE_KEYS
-from .harness import DEFAULT_TEMPERATURE
 
 _EXTRA = ("native_calling", "custom_dataset", *SERVICE_KEYS)
 
@@ -72,30 +72,14 @@ def keys_given(config: ConfigBody) -> list[str]:
     return [key for key in SERVICE_KEYS if _extra(config).get(key)]
 
 
-def sampling(config: ConfigBody, target: TargetBody) -> dict[str, Any]:
-    """The sampling part of each request. The target's own ``inference_params`` go before ``config.params``."""
-    chosen: dict[str, Any] = {"temperature": DEFAULT_TEMPERATURE}
-    prompt = target.model.prompt if target.model else None
-    for source in (config.params, prompt.inference_params if prompt else None):
-        for key in ("temperature", "top_p", "max_tokens", "stop", "top_k"):
-            value = getattr(source, key, None)
-            if value is not None:
-                chosen[key] = value
-    return chosen
+def has_temperature(config: ConfigBody, target: TargetBody) -> bool:
+    """Whether the job gives a temperature; without one it is that of the harness."""
+    return "temperature" in sampling(config.params, target.model.prompt if target.model else None)
 
 
-def check_target(target: TargetBody, kind: EndpointKind) -> None:
-    """Refuse a target that BFCL cannot evaluate as it is written."""
+def check_kind(kind: EndpointKind) -> None:
+    """Refuse an endpoint that BFCL cannot evaluate."""
     if kind is not EndpointKind.CHAT:
         raise InvalidSpec(
             "target.model.api_endpoint.url: BFCL needs a chat endpoint, a URL that ends in /chat/completions"
         )
-    prompt = target.model.prompt if target.model else None
-    if prompt is None:
-        return
-    for key in ("system_prompt", "system_prompt_template", "icl_few_shot_examples", "reasoning_params"):
-        if getattr(prompt, key):
-            raise InvalidSpec(
-                f"target.model.prompt.{key}: BFCL has prompts of its own, and its scores are comparable only with "
-                "them. Remove it for this job"
-            )

@@ -95,14 +95,18 @@ def test_a_target_that_is_no_chat_model_is_refused() -> None:
         BfclEngine().plan(job({"type": "bfclv3_ast"}, url))
 
 
-def test_one_question_is_one_request_with_the_jobs_sampling() -> None:
-    params = {"limit_samples": 1, "temperature": 0.7, "max_tokens": 64}
-    (task,) = plan({"type": "bfclv2_ast", "params": params, "tasks": {"t": {"type": "simple"}}})
+@pytest.mark.parametrize(
+    ("params", "own"), [({"temperature": 0.7, "max_tokens": 64}, {}), ({}, {"temperature": 0.001})]
+)
+def test_one_question_is_one_request_and_the_runner_fills_in_what_the_job_gives(
+    params: dict[str, Any], own: dict[str, Any]
+) -> None:
+    config = {"type": "bfclv2_ast", "params": {"limit_samples": 1, **params}, "tasks": {"t": {"type": "simple"}}}
+    (task,) = plan(config)
     value, endpoint = run(task, {"content": "no"})
     assert value == {"result": "no"}
     (body,) = endpoint.bodies
-    assert (body["temperature"], body["max_tokens"]) == (0.7, 64)
-    assert "model" not in body
+    assert {key: body[key] for key in body if key in {"model", "temperature", "max_tokens"}} == own
 
 
 def test_an_endpoint_error_is_never_an_answer() -> None:

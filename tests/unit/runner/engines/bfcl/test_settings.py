@@ -65,25 +65,16 @@ def test_what_a_task_cannot_have_is_refused(task: dict[str, Any]) -> None:
         settings.tasks(config(tasks={"t": {"type": "simple", **task}}))
 
 
-def test_sampling_defaults_to_the_temperature_of_the_harness() -> None:
-    assert settings.sampling(config(), target()) == {"temperature": 0.001}
-
-
-def test_sampling_of_the_target_goes_before_that_of_the_config() -> None:
-    params = {"temperature": 0.5, "max_tokens": 100, "top_p": 0.9, "stop": ["END"]}
-    chosen = settings.sampling(config(params=params), target(inference_params={"temperature": 0, "top_k": 5}))
-    assert chosen == {"temperature": 0, "max_tokens": 100, "top_p": 0.9, "stop": ["END"], "top_k": 5}
-
-
-@pytest.mark.parametrize("key", ["system_prompt", "icl_few_shot_examples"])
-def test_a_prompt_that_would_change_the_benchmark_is_refused(key: str) -> None:
-    with pytest.raises(InvalidSpec, match=key):
-        settings.check_target(target(**{key: "Be kind."}), EndpointKind.CHAT)
+def test_the_harness_gives_the_temperature_where_the_job_does_not() -> None:
+    assert not settings.has_temperature(config(params={"max_tokens": 5}), target(inference_params={"top_k": 5}))
+    assert settings.has_temperature(config(params={"temperature": 0}), target())
+    assert settings.has_temperature(config(), target(inference_params={"temperature": 0.5}))
 
 
 def test_only_chat_endpoints_are_evaluated() -> None:
+    settings.check_kind(EndpointKind.CHAT)
     with pytest.raises(InvalidSpec, match="/chat/completions"):
-        settings.check_target(target(), EndpointKind.COMPLETIONS)
+        settings.check_kind(EndpointKind.COMPLETIONS)
 
 
 def test_keys_given_are_told_by_name() -> None:
