@@ -82,6 +82,25 @@ def test_unsupported_type(world: World) -> None:
     assert world.batch_jobs() == []
 
 
+def test_prompt_optimization_is_refused_without_a_pod(world: World) -> None:
+    """As is every task type that its config type does not have; the chart's values say which it has."""
+    world.apply("optimize", URL, type_="custom", tasks={"t": {"type": "prompt-optimization"}})
+    status = world.ended("optimize")
+    assert status["error_details"]["reason"] == "UnsupportedTask"
+    assert "It has: chat-completion, completion, data" in status["error_details"]["message"]
+    assert no_score(status)
+    assert world.batch_jobs() == []
+
+
+def test_a_target_that_the_config_does_not_take(world: World) -> None:
+    rows = {"type": "rows", "rows": [{"a": 1}]}
+    world.apply("pair", URL, target=rows)
+    status = world.ended("pair")
+    assert status["error_details"]["reason"] == "UnsupportedTarget"
+    assert "takes a target of type model" in status["error_details"]["message"]
+    assert world.batch_jobs() == []
+
+
 def test_unsupported_task_names_the_missing_keys(world: World) -> None:
     url = world.endpoint()
     world.apply("rest", url, tasks={"t": {"type": "rest"}})

@@ -173,6 +173,15 @@ def test_there_is_memory_for_every_live_evaluation() -> None:
     assert live.max_concurrent * live.memory_bytes + 400 * 1024**2 <= limit
 
 
+def test_the_operator_is_told_what_each_image_accepts() -> None:
+    words = "--set=runner.images.own.reference=registry.example.com/own:1,runner.images.own.types={own}"
+    data = find(template(words), "ConfigMap", "evaluation-operator")["data"]["settings.json"]
+    images = OperatorSettings.model_validate_json(data).runner_images
+    assert images["similarity_metrics"].accepts == {"default": ("model", "cached_outputs")}
+    assert images["bfclv2"].accepts == {"*": ("model",)}
+    assert images["own"].accepts == {}
+
+
 def test_new_settings_start_new_pods() -> None:
     def digest(*words: str) -> Any:
         deployment = find(template(*words), "Deployment", "evaluation-operator")
@@ -226,6 +235,7 @@ def test_no_name_is_random() -> None:
         ("image.registry=registry.example.com/", "image/registry"),
         ("watchNamespaces={Team_A}", "watchNamespaces/0"),
         ("runner.images.bfcl.types=null", "runner/images/bfcl"),
+        ("runner.images.bfcl.accepts.bfclv3.simple={robot}", "accepts/bfclv3/simple"),
         ("runner.activeDeadlineSeconds=0", "activeDeadlineSeconds"),
         ("operator.resources.limits.memory=lots", "limits/memory"),
         ("serviceMonitor.interval=30", "serviceMonitor/interval"),
