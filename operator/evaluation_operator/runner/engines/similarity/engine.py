@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -25,16 +25,15 @@ from ..base import (
 )
 from .rows import Item, item, joined
 from .scores import Scorer
-from .settings import TARGETS, TaskSettings, sampling, tasks
+from .settings import TARGETS, TaskSettings, check_extra, tasks
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """``cached``: the answers are in the rows. ``sampling``: added to every request."""
+    """``cached``: the answers are in the rows."""
 
     task: TaskSettings
     cached: bool
-    sampling: Mapping[str, Any]
 
     def item(self, sample: Sample) -> Item:
         return item(sample.payload, cached=self.cached, where=f"{self.task.where}: {sample.id}")
@@ -52,11 +51,11 @@ class SimilarityEngine(Engine):
         if job.target.type not in TARGETS:
             raise InvalidSpec(f"target: similarity_metrics takes a target of type {' or '.join(TARGETS)}")
         cached = job.target.cached_outputs is not None
-        requests = sampling(job.config, job.target)
+        check_extra(job.config)
         plans = []
         for task in tasks(job.config):
             rows = _rows(job, task)
-            plan = _Plan(task, cached, requests)
+            plan = _Plan(task, cached)
             samples = RowSamples(rows)
             for sample in samples:
                 plan.item(sample)
@@ -75,7 +74,7 @@ class SimilarityEngine(Engine):
             if target.kind is EndpointKind.CHAT
             else {"prompt": found.prompt}
         )
-        return Answer((await target.call({**body, **plan.sampling})).text)
+        return Answer((await target.call(body)).text)
 
     def score(self, task: TaskPlan, answered: Iterable[Answered]) -> TaskScore:
         """Every metric of the task for every answer, and the corpus BLEU."""

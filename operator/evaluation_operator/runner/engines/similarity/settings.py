@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from evaluation_operator.resources.config import ConfigBody, Task
-from evaluation_operator.resources.target import Dataset, TargetBody
+from evaluation_operator.resources.target import Dataset
 
 from ...settings import ERROR_SHARE_KEY
 from ..base import InvalidSpec, UnsupportedTask
@@ -15,7 +15,8 @@ from .scores import METRICS
 
 TASK_TYPE: Final = "default"
 TARGETS: Final = ("model", "cached_outputs")
-_SAMPLING: Final = ("max_tokens", "temperature", "top_p", "stop")
+#: Read by the runner, for every engine.
+_EXTRA: Final = frozenset({"top_k", "hf_token", ERROR_SHARE_KEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +58,8 @@ def _task(name: str, task: Task) -> TaskSettings:
     return TaskSettings(name, {key: metric.type for key, metric in task.metrics.items()}, task.dataset)
 
 
-def sampling(config: ConfigBody, target: TargetBody) -> dict[str, Any]:
-    """Return the sampling part of each request: ``config.params`` with ``extra.top_k``, and the target's own
-    ``inference_params`` before them. Raises ``InvalidSpec``.
-    """
-    params = config.params
-    extra = (params.extra if params else None) or {}
-    unknown = sorted(set(extra) - {"top_k", "hf_token", ERROR_SHARE_KEY})
-    if unknown:
+def check_extra(config: ConfigBody) -> None:
+    """Refuse what nobody would read. Raises ``InvalidSpec``."""
+    extra = (config.params.extra if config.params else None) or {}
+    if unknown := sorted(set(extra) - _EXTRA):
         raise InvalidSpec(f"config.params.extra: similarity_metrics does not know {', '.join(unknown)}; it knows top_k")
-    top_k = extra.get("top_k")
-    if top_k is not None and (isinstance(top_k, bool) or not isinstance(top_k, int)):
-        raise InvalidSpec(f"config.params.extra.top_k: must be a whole number, not {top_k!r}")
-    prompt = target.model.prompt if target.model else None
-    chosen: dict[str, Any] = {"top_k": top_k}
-    sources: Sequence[object] = (params, prompt.inference_params if prompt else None)
-    for source in sources:
-        given = {key: getattr(source, key, None) for key in (*_SAMPLING, "top_k")}
-        chosen |= {key: value for key, value in given.items() if value is not None}
-    return {key: value for key, value in chosen.items() if value is not None}
