@@ -28,6 +28,7 @@ BUILT_IN: Final[dict[str, str]] = {
     "bfclv2": _BFCL,
     "bfclv2_ast": _BFCL,
     "bfclv2_ast_prompting": _BFCL,
+    "custom": "evaluation_operator.runner.engines.custom.engine:CustomEngine",
     "similarity_metrics": "evaluation_operator.runner.engines.similarity.engine:SimilarityEngine",
 }
 

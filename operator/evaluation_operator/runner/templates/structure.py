@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from evaluation_operator.runner.engines.base import InvalidSpec
@@ -14,42 +15,60 @@ from .template import Template, parse
 _DEEPEST = 32
 
 
+class Reading(Enum):
+    """What the text of a template means that stands directly under a key of the object."""
+
+    TEXT = "text"
+    """The text itself."""
+    JSON = "json"
+    """The value whose JSON it is: ``messages: "{{ item.messages | tojson }}"`` is a list."""
+    EITHER = "either"
+    """The value whose JSON it is, or else the text: ``tool_choice`` may be ``auto`` or an object."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """The place of a template. ``as_json``: its text is JSON and stands for the value that it means."""
+    """The place of a template."""
 
     index: int
-    as_json: bool
+    reading: Reading
 
 
 class Structure:
     """A JSON object in which every string is a template.
 
-    The strings directly under ``json_keys`` give JSON: ``messages: "{{ item.messages | tojson }}"`` is a list.
+    ``readings``: how the strings directly under a key are read, those of other keys as ``other``. Strings further down
+    are always text.
     """
 
-    def __init__(self, value: dict[str, Any], where: str, json_keys: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        value: Mapping[str, Any],
+        where: str,
+        readings: Mapping[str, Reading],
+        other: Reading = Reading.EITHER,
+    ) -> None:
         """Read all templates. Raises ``InvalidSpec``."""
         self.where = where
         self.templates: list[Template] = []
         self._shape = {
-            key: self._read(item, f"{where}.{key}", as_json=key in json_keys, depth=0) for key, item in value.items()
+            key: self._read(item, f"{where}.{key}", readings.get(key, other), 0) for key, item in value.items()
         }
 
-    def _read(self, value: Any, where: str, *, as_json: bool, depth: int) -> Any:
+    def _read(self, value: Any, where: str, reading: Reading, depth: int) -> Any:
         if depth > _DEEPEST:
             raise InvalidSpec(f"{where}: more than {_DEEPEST} lists and objects inside each other")
         if isinstance(value, dict):
-            return {k: self._read(v, f"{where}.{k}", as_json=False, depth=depth + 1) for k, v in value.items()}
+            return {key: self._read(item, f"{where}.{key}", Reading.TEXT, depth + 1) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._read(v, f"{where}[{n}]", as_json=False, depth=depth + 1) for n, v in enumerate(value)]
+            return [self._read(item, f"{where}[{n}]", Reading.TEXT, depth + 1) for n, item in enumerate(value)]
         if not isinstance(value, str):
             return value
         template = parse(value, where)
-        if template.constant is not None and not as_json:
+        if template.constant is not None and reading is Reading.TEXT:
             return template.constant
         self.templates.append(template)
-        return _Slot(len(self.templates) - 1, as_json)
+        return _Slot(len(self.templates) - 1, reading)
 
     def build(self, texts: Sequence[str], row: str) -> dict[str, Any]:
         """Return the object with the texts of ``templates``, in their order, in its places. Raises ``InvalidSpec``."""
@@ -62,9 +81,15 @@ class Structure:
             return [self._filled(item, texts, row) for item in shape]
         if not isinstance(shape, _Slot):
             return shape
-        if not shape.as_json:
-            return texts[shape.index]
-        return read_json(self.templates[shape.index], texts[shape.index], row)
+        text = texts[shape.index]
+        if shape.reading is Reading.TEXT:
+            return text
+        if shape.reading is Reading.JSON:
+            return read_json(self.templates[shape.index], text, row)
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            return text
 
 
 def read_json(template: Template, text: str, row: str) -> Any:

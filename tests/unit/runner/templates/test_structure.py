@@ -7,14 +7,14 @@ import pytest
 from evaluation_operator.runner.engines.base import InvalidSpec
 from evaluation_operator.runner.templates.renderer import Renderer
 from evaluation_operator.runner.templates.sandbox import Scope
-from evaluation_operator.runner.templates.structure import Structure
+from evaluation_operator.runner.templates.structure import Reading, Structure
 
-KEYS = frozenset({"messages", "tools"})
+READINGS = {"messages": Reading.JSON, "stop": Reading.TEXT}
 ROW = {"q": "why?", "messages": [{"role": "user", "content": "{{ not a template }}"}]}
 
 
 def build(value: dict[str, Any], row: dict[str, Any] = ROW) -> dict[str, Any]:
-    structure = Structure(value, "template", KEYS)
+    structure = Structure(value, "template", READINGS)
     texts = Renderer(isolated=False).render(structure.templates, Scope(row), "row-0")
     return structure.build(texts, "row-0")
 
@@ -43,6 +43,21 @@ def test_a_whole_value_is_json_and_what_a_row_says_is_never_a_template() -> None
 def test_a_whole_value_that_is_no_json_is_refused(source: str) -> None:
     with pytest.raises(InvalidSpec, match=r"template\.messages: on row-0 the template gives no JSON.*tojson"):
         build({"messages": source})
+
+
+def test_other_values_are_json_where_they_can_be() -> None:
+    value = {
+        "tool_choice": "auto",
+        "max_tokens": "{{ item.n }}",
+        "choice": "{{ item.c | tojson }}",
+        "stop": "{{ item.n }}",
+    }
+    assert build(value, {"n": 5, "c": {"type": "none"}}) == {
+        "tool_choice": "auto",
+        "max_tokens": 5,
+        "choice": {"type": "none"},
+        "stop": "5",
+    }
 
 
 def test_places_are_named_and_depth_has_an_end() -> None:

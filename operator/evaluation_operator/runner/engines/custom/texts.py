@@ -1,0 +1,102 @@
+"""The metrics that compare a text with references: ``bleu``, ``rouge``, ``f1``, ``em`` and ``accuracy``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+from evaluation_operator.resources.base import StrictModel
+from evaluation_operator.runner.metrics import text
+from evaluation_operator.runner.metrics.bleu import Bleu
+from evaluation_operator.runner.metrics.rouge import SCORES, Rouge
+from evaluation_operator.runner.templates.template import parse
+
+from ..base import InvalidSpec
+from .answers import Output
+from .metric import Measured, Metric
+from .settings import MetricSettings
+
+SIMPLE: Mapping[str, Callable[[str, Sequence[str]], float]] = {
+    "f1": text.f1,
+    "em": text.exact_match,
+    "accuracy": text.accuracy,
+}
+"""Metric type, which is also the name of its score -> function."""
+
+
+class TextParams(StrictModel):
+    """``references``: templates, at least one; ``reference``: the same for a single one. ``candidate``: the template of
+    the text that is compared; the model's text where it is absent.
+    """
+
+    references: list[str] | None = None
+    reference: str | None = None
+    candidate: str | None = None
+
+
+class TextMetric(Metric):
+    """Compares the candidate with its references."""
+
+    def __init__(self, settings: MetricSettings, names: Sequence[str]) -> None:
+        super().__init__(settings.where, names)
+        params = settings.read(TextParams)
+        references = params.references or ([] if params.reference is None else [params.reference])
+        if not references or (params.references and params.reference is not None):
+            raise InvalidSpec(f"{settings.where}: give references, a list of templates such as '{{{{ item.answer }}}}'")
+        self._references = len(references)
+        self.templates = [parse(source, f"{settings.where}.references[{n}]") for n, source in enumerate(references)]
+        if params.candidate is not None:
+            self.templates.append(parse(params.candidate, f"{settings.where}.candidate"))
+        elif not settings.asks_model:
+            raise InvalidSpec(
+                f"{settings.where}.candidate: no model is asked in this task; give the template of the text to compare"
+            )
+
+    def measure(self, texts: Sequence[str], output: Output, row: str) -> Measured:
+        """The scores of the pair."""
+        references = texts[: self._references]
+        return Measured(self.compare(output.text if len(texts) == len(references) else texts[-1], references))
+
+    def compare(self, candidate: str, references: Sequence[str]) -> dict[str, float | None]:
+        """Return the scores by name. Raises ``Unscorable``."""
+        raise NotImplementedError
+
+
+class SimpleMetric(TextMetric):
+    """F1, exact match, accuracy."""
+
+    def __init__(self, settings: MetricSettings) -> None:
+        super().__init__(settings, [settings.kind])
+        self._function = SIMPLE[settings.kind]
+
+    def compare(self, candidate: str, references: Sequence[str]) -> dict[str, float | None]:
+        return {self.names[0]: self._function(candidate, references)}
+
+
+class RougeMetric(TextMetric):
+    """ROUGE 1, 2, 3 and L."""
+
+    def __init__(self, settings: MetricSettings) -> None:
+        super().__init__(settings, list(SCORES))
+        self._rouge = Rouge()
+
+    def compare(self, candidate: str, references: Sequence[str]) -> dict[str, float | None]:
+        return dict(self._rouge.score(candidate, references))
+
+
+class BleuMetric(TextMetric):
+    """BLEU of each sentence, and of the corpus."""
+
+    def __init__(self, settings: MetricSettings) -> None:
+        super().__init__(settings, ["sentence"])
+        self._settings = settings
+        self._bleu = Bleu()
+
+    def begin(self) -> Self:
+        return type(self)(self._settings)
+
+    def compare(self, candidate: str, references: Sequence[str]) -> dict[str, float | None]:
+        return {"sentence": self._bleu.add(candidate, references)}
+
+    def aggregates(self) -> dict[str, float | None]:
+        return {"corpus": self._bleu.corpus()}
