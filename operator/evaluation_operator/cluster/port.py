@@ -11,7 +11,7 @@ behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -66,6 +66,21 @@ class Page:
     items: list[Body]
     resource_version: str
     resume: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One event of a watch. A BOOKMARK holds nothing but `metadata.resourceVersion`: all that came before it
+    was shown.
+    """
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    body: Body
+
+    @property
+    def resource_version(self) -> str:
+        """Where the next watch may go on."""
+        return str(self.body["metadata"]["resourceVersion"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +153,24 @@ class ClusterPort(Protocol):
         resume: str = "",
     ) -> Page:
         """As `list`, but the items hold `metadata` only (PartialObjectMetadata)."""
+        ...
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        resource_version: str,
+        labels: str = "",
+        seconds: float,
+    ) -> AsyncGenerator[Change, None]:
+        """What changed after `resource_version` (of a list, or of the last change seen), as it changes.
+
+        Ends after `seconds`, or earlier when the server wants it. An object that stops matching the selector
+        is DELETED. Nothing is retried: Gone when the version is too old (list again), Unavailable when the
+        connection breaks or is silent for longer than bookmarks are apart. Close it (`aclosing`) when it is
+        left before its end.
+        """
         ...
 
     async def create(
@@ -263,6 +296,7 @@ __all__ = [
     "SECRETS",
     "TOKEN_REVIEWS",
     "Body",
+    "Change",
     "ClusterError",
     "ClusterPort",
     "Identity",

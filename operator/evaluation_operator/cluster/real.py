@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, cast
@@ -30,12 +30,14 @@ from evaluation_operator.cluster.port import (
     PODS,
     TOKEN_REVIEWS,
     Body,
+    Change,
     Identity,
     Page,
     Propagation,
     RequestHook,
     Resource,
 )
+from evaluation_operator.cluster.watching import changes
 
 ATTEMPTS = 4
 ATTEMPT_SECONDS = 15.0
@@ -59,6 +61,8 @@ class RealCluster:
         self._server = connection.server
         self._hook = hook
         self._session = connection.session(limit=CONNECTIONS)
+        # Each watch holds a connection for minutes: they must not take those of the calls.
+        self._watches = connection.session(limit=0)
 
     @classmethod
     async def open(
@@ -68,6 +72,7 @@ class RealCluster:
         return cls(await connect(kubeconfig, context), hook)
 
     async def close(self) -> None:
+        await self._watches.close()
         await self._session.close()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Body:
@@ -97,6 +102,25 @@ class RealCluster:
     ) -> Page:
         query = _selection(labels, "", limit, resume)
         return await self._page(resource, path_of(resource, namespace, query=query), _METADATA)
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        resource_version: str,
+        labels: str = "",
+        seconds: float,
+    ) -> AsyncGenerator[Change, None]:
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "labelSelector": labels,
+            "timeoutSeconds": str(max(1, round(seconds))),
+        }
+        path = path_of(resource, namespace, query=query)
+        return changes(self._watches, self._server, path, resource, self._answered)
 
     async def create(
         self, resource: Resource, namespace: str, body: Mapping[str, Any], *, strict: bool = False

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from evaluation_operator.cluster.cache import Key, controller_of
 from evaluation_operator.cluster.errors import Forbidden, NotFound
 from evaluation_operator.cluster.port import (
     BATCH_JOBS,
@@ -17,7 +18,6 @@ from evaluation_operator.cluster.port import (
     ClusterPort,
     list_all,
 )
-from evaluation_operator.controller.cache import Key, controller_of
 from evaluation_operator.controller.world import World
 from evaluation_operator.lifecycle import resolution, views
 from evaluation_operator.lifecycle.observed import (

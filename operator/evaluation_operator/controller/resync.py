@@ -13,9 +13,9 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from evaluation_operator.cluster.cache import Key, newer
 from evaluation_operator.cluster.errors import ClusterError, Gone
 from evaluation_operator.cluster.port import ClusterPort, Resource
-from evaluation_operator.controller.cache import Key, newer
 from evaluation_operator.controller.metrics import Metrics
 from evaluation_operator.controller.world import WATCHED, World
 
@@ -162,18 +162,12 @@ class Resync:
             resume = page.resume
 
     def _prune(self, resource: Resource, listed: Listed, versions: Mapping[str, str]) -> None:
-        store = self._world.store(resource)
-        for key in store:
-            entry = store.get(key)
-            version = versions.get(key[0], versions.get("", ""))
-            if entry is None or not version:
-                continue
-            known = listed.get(key)
-            # An object that the list does not show was made after it, or is gone.
-            if (known is None or known[0] != entry.uid) and newer(version, entry.version):
+        uids = {key: uid for key, (uid, _) in listed.items()}
+        for namespace, version in versions.items():
+            for key, uid in self._world.store(resource).ghosts(uids, version, namespace):
                 log.warning("pruned %s %s/%s", resource, *key)
                 self._metrics.ghosts.labels(resource.plural).inc()
-                self._world.forget(resource, key, entry.uid)
+                self._world.forget(resource, key, uid)
 
     def _behind(self, resource: Resource, listed: Listed) -> dict[Key, tuple[str, str]]:
         """What was listed and the cache does not hold in this version or a later one."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from evaluation_operator.cluster.cache import Entry, Key, Store
 from evaluation_operator.cluster.port import (
     BATCH_JOBS,
     EVALUATION_CONFIGS,
@@ -21,7 +22,6 @@ from evaluation_operator.cluster.port import (
     Resource,
 )
 from evaluation_operator.controller import projections
-from evaluation_operator.controller.cache import Entry, Key, Store
 from evaluation_operator.controller.queue import WorkQueue
 from evaluation_operator.resources.identity import JOB_KIND, LABEL_MANAGED_BY, MANAGED_BY
 

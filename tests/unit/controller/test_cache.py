@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from evaluation_operator.cluster.cache import newer
 from evaluation_operator.cluster.port import (
     BATCH_JOBS,
     EVALUATION_CONFIGS,
@@ -13,7 +14,6 @@ from evaluation_operator.cluster.port import (
     EVALUATION_TARGETS,
     PODS,
 )
-from evaluation_operator.controller.cache import newer
 from evaluation_operator.controller.queue import WorkQueue
 from evaluation_operator.controller.world import FAN_OUT_SECONDS, HELD_EVENTS, World
 from tests.support.objects import evaluation_job

@@ -1,4 +1,4 @@
-"""What the watches have shown: small projections of objects, found by name and by owner.
+"""What the watches have shown, as bytes: found by name and by owner, never back in time.
 
 Objects are kept as JSON bytes of the parts that matter, about a tenth of what they cost as dictionaries. A
 store never goes back in time for the same uid, takes our own writes at once, and does not bring back what
@@ -104,6 +104,18 @@ class Store(Generic[E]):
     def buried(self, uid: str) -> bool:
         """Whether the object with this uid is known to be gone."""
         return uid in self._gone
+
+    def ghosts(self, listed: Mapping[Key, str], version: str, namespace: str = "") -> list[tuple[Key, str]]:
+        """Name and uid of what a complete list would show if it still existed, and does not.
+
+        `listed` is from name to uid, `version` the resourceVersion of the list, `namespace` what it was of
+        ("": all). What is newer than the list may have been made after it.
+        """
+        return [
+            (key, entry.uid)
+            for key, entry in self._entries.items()
+            if (not namespace or key[0] == namespace) and listed.get(key) != entry.uid and newer(version, entry.version)
+        ]
 
     def _replace(self, key: Key, old: E | None, new: E | None) -> None:
         if old is not None and old.owner:
