@@ -63,8 +63,7 @@ class History:
         self._wake()
 
     def forget(self, version: int) -> None:
-        """Forgets everything: watches from before this version are Gone."""
-        self._events.clear()
+        """New watches from before this version are Gone; those that are open miss nothing."""
         self._forgotten = version
 
     def bookmark(self, version: int) -> None:
@@ -83,21 +82,17 @@ class History:
         if version < self._forgotten:
             raise from_status(410, {"reason": "Expired", "message": f"too old resource version: {version}"})
         while True:
+            if self._broken != broken:
+                raise self._error or Unavailable("the connection was cut")
             for event in self._later(version):
                 version = event.version
                 yield event
-            if self._broken != broken:
-                raise self._error or Unavailable("the connection was cut")
-            if version >= self._last and not await self._wait(until - loop.time()):
+            if self._broken == broken and not self._later(version) and not await self._wait(until - loop.time()):
                 return
 
     def _later(self, version: int) -> list[Event]:
         fresh = list(takewhile(lambda event: event.version > version, reversed(self._events)))
         return fresh[::-1]
-
-    @property
-    def _last(self) -> int:
-        return self._events[-1].version if self._events else self._forgotten
 
     def _wake(self) -> None:
         for future in self._waiting:

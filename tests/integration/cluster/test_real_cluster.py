@@ -10,6 +10,7 @@ import pytest
 from tests.support.clusters import real_cluster
 from tests.support.conformance import *  # noqa: F403
 from tests.support.conformance import Place
+from tests.support.conformance_watch import *  # noqa: F403
 from tests.support.control_plane import available, control_plane
 from tools.install import kubeconfig
 

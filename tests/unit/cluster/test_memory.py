@@ -9,6 +9,7 @@ from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import BATCH_JOBS, CONFIG_MAPS, EVALUATION_JOBS, PODS, list_all
 from tests.support.conformance import *  # noqa: F403
 from tests.support.conformance import Place, batch_job, config_map, owner_reference
+from tests.support.conformance_watch import *  # noqa: F403
 from tests.support.objects import evaluation_job
 
 
