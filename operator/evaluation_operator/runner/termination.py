@@ -30,8 +30,8 @@ def write(path: Path, summary: Summary) -> None:
 
 
 def one_line(message: str) -> str:
-    """Return a message as one line of at most ``MAX_MESSAGE`` characters."""
-    line = " ".join(message.split())
+    """Return a message as one line of at most ``MAX_MESSAGE`` characters, without half surrogate pairs."""
+    line = " ".join(message.encode(errors="replace").decode().split())
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1] + "…"
 
 

@@ -19,7 +19,7 @@ TEXT = st.text(st.characters(exclude_categories=()), max_size=1024)
 
 
 @given(
-    message=st.none() | TEXT,
+    message=st.none() | TEXT.map(one_line),
     headline=st.dictionaries(st.text(min_size=1, max_size=200), st.floats(0, 1), max_size=60),
 )
 def test_the_summary_always_fits_and_stays_readable(message: str | None, headline: dict[str, float]) -> None:
@@ -44,6 +44,7 @@ def test_the_first_scores_stay_when_the_headline_is_cut() -> None:
 def test_a_message_becomes_one_bounded_line() -> None:
     assert one_line("a\n  b\tc") == "a b c"
     assert len(one_line("x" * 5000)) == 1024
+    assert one_line("half \ud800 pair") == "half ? pair"
 
 
 def make_output(root: Path) -> None:
