@@ -1,13 +1,15 @@
-"""Write ``docs/fields.md`` and ``docs/reasons.md`` from the code; with ``--check``, say if they are up to date."""
+"""Write the generated pages and schemas of ``docs/`` from the code; with ``--check``, say if they are up to date."""
 
 import argparse
 import ast
 import itertools
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from evaluation_operator.resources.crds import custom_resource_definitions
+from evaluation_operator.resources.samples import SampleRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -104,13 +106,23 @@ def reasons() -> str:
     return "".join(parts)
 
 
+def sample_schema() -> str:
+    """Return the JSON Schema of a per-sample record."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SampleRecord.model_json_schema()}
+    return json.dumps(schema, indent=2) + "\n"
+
+
 def main() -> int:
     """Write or check; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is not up to date")
     check = parser.parse_args().check
     code = 0
-    for name, content in (("fields.md", fields()), ("reasons.md", reasons())):
+    for name, content in (
+        ("fields.md", fields()),
+        ("reasons.md", reasons()),
+        ("sample.schema.json", sample_schema()),
+    ):
         page = DOCS / name
         if page.is_file() and page.read_text() == content:
             continue

@@ -5,8 +5,9 @@ half line at the end, which the next run drops. Records of errors are dropped to
 asked again.
 
 A line, schema version 1: ``v``, ``task``, ``id``, then ``answer`` or ``error`` {kind, message, status};
-``requests`` (sent, with retries), ``latency`` (seconds, summed over successful requests),
-``prompt_tokens``, ``completion_tokens``.
+``requests`` (sent, with retries), ``latency`` (seconds, summed over successful requests), ``ttft`` (seconds or
+null), ``prompt_tokens``, ``completion_tokens``. The samples file has these lines with input and scores added
+(``resources/samples.py``).
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from evaluation_operator.resources.samples import RECORD_VERSION
+
 from .engines.base import JSON, Answer, Answered, Sample
 from .errors import ErrorKind
 from .metering import Meter
 
-VERSION: Final = 1
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes of a record at most. A longer answer is refused when written, a longer line dropped when read."""
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
@@ -42,7 +44,10 @@ class Records:
         self._end = os.lseek(descriptor, 0, os.SEEK_END)
         self._where: dict[str, tuple[int, int]] = {}
         """Sample id -> offset and length of the line with its answer."""
+        self._failed: dict[str, tuple[int, int]] = {}
+        """The same for the errors of this run."""
         self.latencies = array("d")
+        self.ttfts = array("d")
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.requests = 0
@@ -85,7 +90,8 @@ class Records:
         """Append an error. Raises OSError when the disk refuses."""
         record = self._record(sample, meter)
         record["error"] = {"kind": kind.value, "message": message, "status": status}
-        self._append(record)
+        offset = self._end
+        self._failed[sample.id] = (offset, self._append(record))
         self.errors += 1
         self.error_kinds[kind.value] = self.error_kinds.get(kind.value, 0) + 1
         self.first_error = self.first_error or f"sample {sample.id}: {message}"
@@ -96,15 +102,15 @@ class Records:
         turn.
         """
         for sample in samples:
-            record = self.read(sample.id)
-            if record is not None:
+            if sample.id in self._where and (record := self.read(sample.id)) is not None:
                 yield Answered(sample, Answer(record["answer"]))
 
     def read(self, sample_id: str) -> dict[str, Any] | None:
-        """Return the record of an answered sample, None when it has none."""
-        if sample_id not in self._where:
+        """Return the record of a sample, with its answer or its error; None when it has none."""
+        found = self._where.get(sample_id) or self._failed.get(sample_id)
+        if found is None:
             return None
-        offset, length = self._where[sample_id]
+        offset, length = found
         record: dict[str, Any] = json.loads(os.pread(self._descriptor, length, offset))
         return record
 
@@ -123,11 +129,12 @@ class Records:
 
     def _record(self, sample: Sample, meter: Meter) -> dict[str, JSON]:
         return {
-            "v": VERSION,
+            "v": RECORD_VERSION,
             "task": self.task,
             "id": sample.id,
             "requests": meter.attempts,
             "latency": round(meter.latency, 6),
+            "ttft": None if meter.ttft is None else round(meter.ttft, 6),
             "prompt_tokens": meter.usage.prompt_tokens,
             "completion_tokens": meter.usage.completion_tokens,
         }
@@ -148,6 +155,8 @@ class Records:
 
     def _tally(self, record: dict[str, Any]) -> None:
         self.latencies.append(record["latency"])
+        if record["ttft"] is not None:
+            self.ttfts.append(record["ttft"])
         self.prompt_tokens += record["prompt_tokens"]
         self.completion_tokens += record["completion_tokens"]
         self.requests += record["requests"]
@@ -194,11 +203,12 @@ def _parse(line: bytes, task: str) -> dict[str, Any] | None:
     numbers = ("requests", "latency", "prompt_tokens", "completion_tokens")
     if (
         isinstance(record, dict)
-        and record.get("v") == VERSION
+        and record.get("v") == RECORD_VERSION
         and record.get("task") == task
         and isinstance(record.get("id"), str)
         and "answer" in record
         and all(isinstance(record.get(key), int | float) for key in numbers)
+        and isinstance(record.get("ttft", ""), int | float | None)
     ):
         return record
     return None

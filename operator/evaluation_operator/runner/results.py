@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,10 @@ def count_task(task: TaskPlan, records: Records, scores: Sequence[SampleScore] =
 
 
 def write_samples(path: Path, task: TaskPlan, records: Records, scores: Sequence[SampleScore]) -> None:
-    """Write one line a answered sample: its record with ``input``, ``scores`` and ``detail`` added."""
+    """Write one line a sample that has a record: the record with ``input``, ``scores`` and ``detail`` added.
+
+    A line is a ``resources.samples.SampleRecord``.
+    """
     by_id = {score.id: score for score in scores}
     new = path.with_name(path.name + ".new")
     with new.open("w", encoding="utf-8", errors="backslashreplace") as file:
@@ -58,10 +62,15 @@ def write_samples(path: Path, task: TaskPlan, records: Records, scores: Sequence
             score = by_id.get(sample.id)
             line: dict[str, Any] = {"v": record["v"], "task": task.name, "id": sample.id, "input": sample.input}
             line |= record
-            line["scores"] = {m: dict(s) for m, s in score.metrics.items()} if score else {}
+            line["scores"] = {m: _plain(s) for m, s in score.metrics.items()} if score else {}
             line["detail"] = score.detail if score else None
             file.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
     new.replace(path)
+
+
+def _plain(scores: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return the scores with null for NaN, which JSON does not have."""
+    return {name: None if value is None or math.isnan(value) else value for name, value in scores.items()}
 
 
 def task_result(task: TaskPlan, score: TaskScore, records: Records) -> TaskResult:
@@ -75,6 +84,8 @@ def task_result(task: TaskPlan, score: TaskScore, records: Records) -> TaskResul
         "completion_tokens": records.completion_tokens,
         "latency_seconds": dict(percentiles(records.latencies)),
     }
+    if records.ttfts:
+        data["ttft_seconds"] = dict(percentiles(records.ttfts))
     if records.error_kinds:
         data["error_kinds"] = records.error_kinds
     return TaskResult(metrics=publish(score.samples, score.aggregates), data=data)

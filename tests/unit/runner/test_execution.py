@@ -12,6 +12,7 @@ from aiohttp import web
 from evaluation_operator.resources import outcomes
 from evaluation_operator.resources.pinned import PinnedJob
 from evaluation_operator.resources.results import EvaluationResult
+from evaluation_operator.resources.samples import SampleRecord
 from evaluation_operator.runner.engines.base import Answer, Endpoints, Sample, TaskPlan
 from evaluation_operator.runner.errors import EndpointError, RunError
 from evaluation_operator.runner.execution import Run, execute
@@ -32,6 +33,13 @@ async def fails(pinned: PinnedJob, output: Path, engine: ToyEngine | None = None
     return caught.value
 
 
+def samples(output: Path) -> list[SampleRecord]:
+    """The per-sample records of the only task, which must have the form of their schema."""
+    lines = (output / "samples/000-task1.jsonl").read_text().splitlines()
+    assert all(set(json.loads(line)) <= set(SampleRecord.model_fields) for line in lines)
+    return [SampleRecord.model_validate_json(line) for line in lines]
+
+
 def many(samples: int) -> dict[str, Any]:
     return {"task1": {"type": "echo", "params": {"samples": samples}}}
 
@@ -47,11 +55,12 @@ async def test_scores_every_sample_and_publishes_statistics(endpoint: FaultyEndp
     assert data is not None
     assert (data["samples"], data["errors"], data["prompt_tokens"]) == (20, 0, 100)
     assert json.loads((tmp_path / "results.json").read_text()) == result.to_json()
-    lines = [json.loads(line) for line in (tmp_path / "samples/000-task1.jsonl").read_text().splitlines()]
-    assert [line["id"] for line in lines] == [f"echo_{n}" for n in range(20)]
-    assert lines[3]["input"] == {"number": 3}
-    assert lines[3]["answer"] == {"text": "3"}
-    assert lines[3]["scores"] == {"exact": {"match": 1.0}}
+    lines = samples(tmp_path)
+    assert [line.id for line in lines] == [f"echo_{n}" for n in range(20)]
+    assert lines[3].input == {"number": 3}
+    assert lines[3].answer == {"text": "3"}
+    assert lines[3].scores == {"exact": {"match": 1.0}}
+    assert (lines[3].requests, lines[3].prompt_tokens, lines[3].ttft) == (1, 5, None)
 
 
 async def test_wrong_answers_lower_the_score_and_are_no_errors(endpoint: FaultyEndpoint, tmp_path: Path) -> None:
@@ -146,6 +155,12 @@ async def test_allowed_error_share_lets_some_fail_and_leaves_them_out(endpoint: 
     assert task.metrics["exact"].scores["match"].value == 1.0
     assert task.data is not None
     assert (task.data["answered"], task.data["errors"], task.data["error_kinds"]) == (9, 1, {"refused": 1})
+    lines = samples(tmp_path)
+    assert [line.id for line in lines] == [f"echo_{n}" for n in range(10)]
+    assert lines[3].error is not None
+    assert (lines[3].error.kind, lines[3].error.status, lines[3].scores) == ("refused", 400, {})
+    assert "answer" not in lines[3].model_fields_set
+    assert "error" not in lines[2].model_fields_set
 
 
 @pytest.mark.parametrize("share", [1, -0.1, "0.5", True])

@@ -24,7 +24,7 @@ JSON_VALUES = st.recursive(
 
 def meter() -> Meter:
     found = Meter()
-    found.attempts, found.latency, found.usage = 2, 0.25, Usage(10, 3)
+    found.attempts, found.latency, found.ttft, found.usage = 2, 0.25, 0.125, Usage(10, 3)
     return found
 
 
@@ -54,6 +54,7 @@ def test_a_line_has_the_documented_form(tmp_path: Path) -> None:
         "id": "s0",
         "requests": 2,
         "latency": 0.25,
+        "ttft": 0.125,
         "prompt_tokens": 10,
         "completion_tokens": 3,
         "answer": {"n": 0},
@@ -69,6 +70,7 @@ def test_the_next_run_keeps_answers_and_drops_errors(tmp_path: Path) -> None:
         assert [name for name in IDS if name in records] == ["s0", "s1", "s2"]
         assert (records.dropped, records.errors, len(records)) == (1, 0, 3)
         assert (records.requests, records.prompt_tokens, list(records.latencies)) == (6, 30, [0.25] * 3)
+        assert list(records.ttfts) == [0.125] * 3
         records.add_answer(SAMPLES[4], Answer("late"), meter())
         assert [item.answer.value for item in records.answered(SAMPLES)] == [{"n": 0}, {"n": 1}, {"n": 2}, "late"]
 
@@ -105,9 +107,11 @@ def test_cut_anywhere(tmp_path: Path) -> None:
         b'{"v": 1, "task": "t", "id": 4, "answer": 1}\n',
         b'{"v": 1, "task": "t", "id": "s4", "answer": 1}\n',
         b'{"v": 1, "task": "t", "id": "s0", "answer": "second", "requests": 1, "latency": 1, "prompt_tokens": 0, '
-        b'"completion_tokens": 0}\n',
+        b'"completion_tokens": 0, "ttft": null}\n',
+        b'{"v": 1, "task": "t", "id": "s4", "answer": 1, "requests": 1, "latency": 1, "prompt_tokens": 0, '
+        b'"completion_tokens": 0, "ttft": "soon"}\n',
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_foreign_and_damaged_lines_are_dropped(line: bytes, tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
