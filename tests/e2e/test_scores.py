@@ -1,7 +1,10 @@
-"""Whole categories through the operator, against an endpoint that answers from the published possible answers."""
+"""Whole categories and files through the operator, against an endpoint whose right and wrong answers are known."""
+
+import json
 
 import pytest
 
+from demo_endpoint.answers import drawn
 from tests.e2e.world import World, condition
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -40,3 +43,28 @@ def test_one_sample_is_enough(world: World) -> None:
     status = world.ended(world.apply("one", url, params={"limit_samples": 1}))
     assert status["phase"] == "completed"
     assert status["status_details"]["samples_processed"] == 1
+
+
+def test_a_known_share_of_wrong_answers_is_what_a_custom_evaluation_finds(world: World) -> None:
+    """Which prompts are answered wrongly is told by a hash in the endpoint, and worked out here from the prompts."""
+    share, prompts = 0.2, [f"What is {number} * 3?" for number in range(500)]
+    right = sum(1 for prompt in prompts if drawn("", prompt) / 2**64 >= share)
+    rows = "".join(json.dumps({"n": number, "answer": number * 3}) + "\n" for number in range(len(prompts)))
+    data = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "rows"}, "data": {"rows.jsonl": rows}}
+    world.kubectl.apply(data)
+    check = ["{{ sample.output_text }}", "equals", "{{ item.answer }}"]
+    task = {
+        "type": "chat-completion",
+        "dataset": {"files_url": "/data/rows.jsonl"},
+        "params": {"template": {"messages": [{"role": "user", "content": "What is {{ item.n }} * 3?"}]}},
+        "metrics": {"right": {"type": "string-check", "params": {"check": check}}},
+    }
+    url = world.endpoint("--wrong-share", str(share))
+    volume = {"name": "rows", "mountPath": "/data", "configMap": {"name": "rows"}}
+    world.apply("share", url, type_="custom", tasks={"t": task}, run={"volumes": [volume]})
+    status = world.ended("share")
+    assert status["phase"] == "completed", status
+    score = status["results"]["tasks"]["t"]["metrics"]["right"]["scores"]["string-check"]
+    assert score["stats"]["count"] == len(prompts)
+    assert score["stats"]["sum"] == right
+    assert score["value"] == pytest.approx(right / len(prompts))

@@ -18,7 +18,8 @@ from evaluation_operator.runner.secrets import Secrets
 from tests.support.examples import Example, examples, score_problem
 
 SCORED = [example for example in examples() if example.scenario.expect.scores is not None]
-IN_CLUSTER = "http://demo-endpoint.evaluation-operator.svc:8000"
+IN_CLUSTER = [f"http://demo-endpoint.evaluation-operator.svc:{port}" for port in (8000, 8001)]
+"""Open to all, and with a key."""
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def localized(example: Example, base: str, folder: Path) -> list[str]:
             volumes[f"files_url: {volume['mountPath']}"] = f"files_url: {directory}"
             for name, content in data[volume["configMap"]["name"]].items():
                 (directory / name).write_text(content)
-    replacements = {IN_CLUSTER: base, **volumes}
+    replacements = {**dict.fromkeys(IN_CLUSTER, base), **volumes}
     copies: list[Path] = []
     for number, text in enumerate(texts):
         copies.append(folder / f"{number}.yaml")
