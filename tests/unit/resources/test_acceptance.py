@@ -9,6 +9,8 @@ from evaluation_operator.resources.acceptance import Accepts, pair_problem, task
 from evaluation_operator.resources.config import ConfigBody
 from evaluation_operator.resources.target import TargetBody
 from evaluation_operator.runner.engines import registry
+from evaluation_operator.runner.engines.custom.catalog import TASKS
+from evaluation_operator.runner.engines.similarity.settings import TARGETS, TASK_TYPE
 from tools.install import CHART
 
 CUSTOM: Accepts = {"chat-completion": ("model",), "data": ("rows", "dataset")}
@@ -57,3 +59,9 @@ def test_the_charts_values_name_the_types_that_the_runner_has() -> None:
     listed = [kind for image in images.values() for kind in image["types"]]
     assert sorted(listed) == sorted(registry.BUILT_IN)
     assert all(set(image["accepts"]) == set(image["types"]) for image in images.values())
+
+
+def test_the_charts_values_name_the_task_and_target_types_of_the_engines() -> None:
+    accepts = yaml.safe_load((CHART / "values.yaml").read_text())["runner"]["images"]["custom"]["accepts"]
+    assert set(accepts["custom"]) == set(TASKS)
+    assert accepts["similarity_metrics"] == {TASK_TYPE: list(TARGETS)}
