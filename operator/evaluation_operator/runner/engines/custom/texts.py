@@ -8,7 +8,6 @@ from typing import Self
 from evaluation_operator.resources.base import StrictModel
 from evaluation_operator.runner.metrics import text
 from evaluation_operator.runner.metrics.bleu import Bleu
-from evaluation_operator.runner.metrics.rouge import SCORES, Rouge
 from evaluation_operator.runner.templates.template import parse
 
 from ..base import InvalidSpec
@@ -77,6 +76,9 @@ class RougeMetric(TextMetric):
     """ROUGE 1, 2, 3 and L."""
 
     def __init__(self, settings: MetricSettings) -> None:
+        # Here, because it brings nltk: a second, which only those wait who want ROUGE.
+        from evaluation_operator.runner.metrics.rouge import SCORES, Rouge  # noqa: PLC0415
+
         super().__init__(settings, list(SCORES))
         self._rouge = Rouge()
 
