@@ -35,6 +35,9 @@ ANNOTATION_API_FIELDS = f"{GROUP}/api-fields"
 #: What a caller changed of a job's own result, as JSON.
 ANNOTATION_RESULT_FIELDS = f"{GROUP}/result-fields"
 
+#: On a Secret with keys that evaluation-api made: what it was made for, as `evaluationjobs/smoke`.
+ANNOTATION_MADE_FOR = f"{GROUP}/made-for"
+
 #: Audience of the token with which a runner reports. Nothing else accepts a token made for it.
 REPORT_AUDIENCE = f"evaluation-api.{GROUP}"
 

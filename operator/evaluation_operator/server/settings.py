@@ -6,6 +6,7 @@ An unknown key is an error, because a misspelt limit that is silently ignored is
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +20,9 @@ from evaluation_operator.resources.identity import GROUP, REPORT_AUDIENCE
 PATH_VARIABLE = "EVALUATION_API_SETTINGS"
 #: `EVALUATION_API__store__url=s3://bucket` sets `store.url`; values are JSON where they parse as JSON, else text.
 VARIABLE_PREFIX = "EVALUATION_API__"
+
+NAMESPACE_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+_NAMESPACE = re.compile(NAMESPACE_PATTERN)
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
@@ -182,6 +186,25 @@ class Rest(_Section):
     """A request whose answer has not begun by then is answered 503."""
 
 
+class Entities(_Section):
+    """What the REST API makes of what callers send."""
+
+    default_namespace: str = Field(default="default", pattern=NAMESPACE_PATTERN)
+    """Namespace of what is created without naming one."""
+    shared: bool = True
+    """Jobs of every namespace may refer to the targets and configs that are made through the API, as NeMo knows no
+    walls between namespaces. Their keys are copied to where the job is."""
+    model_endpoint: str = Field(default="", pattern=r"^(https?://\S+)?$", max_length=2048)
+    """URL at which models answer that a target gives by name alone (`model: meta/llama-3.1-8b-instruct`), for example
+    that of a NIM proxy. Empty: such targets are kept, and a job on one is refused."""
+    secret_references: bool = False
+    """Callers may refer to Secrets (`api_key_secret: {name, key}`) instead of sending keys. With that, whoever may
+    create evaluations can have every Secret of the namespace sent to an endpoint of their choice."""
+    config_types: tuple[str, ...] | None = None
+    """Config types for which a runner is installed; others are answered 422. Absent: all are accepted, and the operator
+    judges."""
+
+
 class Live(_Section):
     """Limits of live evaluations, which run in a child process of evaluation-api."""
 
@@ -206,6 +229,7 @@ class Settings(_Section):
     identity: Identity = Field(default_factory=Identity)
     access: Access = Field(default_factory=Access)
     rest: Rest = Field(default_factory=Rest)
+    entities: Entities = Field(default_factory=Entities)
     live: Live = Field(default_factory=Live)
     namespaces: tuple[str, ...] = ()
     """Namespaces that are served; empty means all."""
@@ -216,7 +240,7 @@ class Settings(_Section):
 
     def serves(self, namespace: str) -> bool:
         """Whether objects of this namespace are this process's business."""
-        return not self.namespaces or namespace in self.namespaces
+        return _NAMESPACE.fullmatch(namespace) is not None and (not self.namespaces or namespace in self.namespaces)
 
 
 def load(environment: Mapping[str, str]) -> Settings:

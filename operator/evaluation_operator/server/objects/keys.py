@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from evaluation_operator.resources.identity import LABEL_COMPONENT, LABEL_MANAGED_BY
+from evaluation_operator.resources.identity import ANNOTATION_MADE_FOR, LABEL_COMPONENT, LABEL_MANAGED_BY
 from evaluation_operator.resources.secrets import MASK, PREFIX, REFERENCE_SUFFIX, SECRET_FIELDS, lift
 from evaluation_operator.server.objects.masking import SECRET_NAME
 from evaluation_operator.server.objects.names import new_object_name
@@ -36,14 +36,15 @@ class Kept:
     values: Mapping[str, str] = field(repr=False)
     """From the Secret's keys to what they hold."""
 
-    def manifest(self) -> dict[str, Any]:
-        """Return the Secret to create."""
-        return secret(self.secret, self.values)
+    def manifest(self, made_for: str) -> dict[str, Any]:
+        """Return the Secret to create, without an owner yet. `made_for` is the object: `evaluationjobs/smoke`."""
+        return secret(self.secret, made_for, stringData=dict(self.values))
 
 
-def secret(name: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """Return a Secret of evaluation-api's, without an owner yet."""
-    return {"metadata": {"name": name, "labels": dict(LABELS)}, "type": "Opaque", "stringData": dict(values)}
+def secret(name: str, made_for: str, **content: Any) -> dict[str, Any]:
+    """Return a Secret of evaluation-api's with this content (`data` or `stringData`), without an owner yet."""
+    annotations = {ANNOTATION_MADE_FOR: made_for}
+    return {"metadata": {"name": name, "labels": dict(LABELS), "annotations": annotations}, "type": "Opaque", **content}
 
 
 def kept(body: Mapping[str, Any], old: Mapping[str, Any] | None = None, *, references: bool = False) -> Kept:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation_operator.resources.identity import ANNOTATION_MADE_FOR
 from evaluation_operator.resources.secrets import MASK, SECRET_FIELDS, lift
 from evaluation_operator.server.objects import keys
 from evaluation_operator.server.objects.keys import KeyRefused
@@ -95,6 +96,7 @@ def test_references_are_taken_when_the_settings_say_so() -> None:
 
 def test_the_secret_says_whose_it_is() -> None:
     kept = keys.kept({"target": {"api_key": SECRET}})
-    manifest = kept.manifest()
-    assert manifest["metadata"] == {"name": kept.secret, "labels": dict(keys.LABELS)}
+    manifest = kept.manifest("evaluationtargets/t")
+    annotations = {ANNOTATION_MADE_FOR: "evaluationtargets/t"}
+    assert manifest["metadata"] == {"name": kept.secret, "labels": dict(keys.LABELS), "annotations": annotations}
     assert list(manifest["stringData"].values()) == [SECRET]
