@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -27,6 +28,8 @@ from evaluation_operator.server.refusals import Refused, invalid
 from evaluation_operator.server.rest.bodies import keys_from
 from evaluation_operator.server.rest.errors import refused_by_cluster
 from evaluation_operator.server.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 5
 _WORDS: Final = {EVALUATION_JOBS: "job", EVALUATION_TARGETS: "target", EVALUATION_CONFIGS: "config"}
@@ -90,9 +93,8 @@ class Writes:
 
         made = await self._create(EVALUATION_JOBS, namespace, draft, share)
         # With the job among their owners, the keys outlive the target and the config as long as the job does.
-        with _refusals(EVALUATION_JOBS, made):
-            for body in stored:
-                await self._keys.own(namespace, keys.secrets_of(body["spec"]), EVALUATION_JOBS, made)
+        for body in stored:
+            await self._owned(namespace, keys.secrets_of(body["spec"]), EVALUATION_JOBS, made)
         return made
 
     async def create_target(self, caller: Caller, request: requests.Target) -> Body:
@@ -166,10 +168,17 @@ class Writes:
             except ClusterError:
                 await self._keys.withdraw(namespace, draft.kept)
                 raise
-            self._directory.took(resource, made)
-            if draft.has_keys:
-                await self._keys.own(namespace, [draft.kept.secret], resource, made)
+        self._directory.took(resource, made)
+        if draft.has_keys:
+            await self._owned(namespace, [draft.kept.secret], resource, made)
         return made
+
+    async def _owned(self, namespace: str, secrets: Iterable[str], resource: Resource, owner: Body) -> None:
+        try:
+            await self._keys.own(namespace, secrets, resource, owner)
+        except ClusterError as error:
+            # The object is there, and so is its key: the caller is answered so, and the sweep does the rest.
+            _log.warning("a Secret has no owner yet", extra={"error": str(error)})
 
     async def _made(self, resource: Resource, namespace: str, body: Body) -> Body:
         try:
@@ -225,8 +234,11 @@ class Writes:
             raise
         self._directory.took(resource, changed)
         if update.kept.values:
-            await self._keys.own(namespace, [update.kept.secret], resource, changed)
-        await self._keys.release(namespace, update.dropped, changed)
+            await self._owned(namespace, [update.kept.secret], resource, changed)
+        try:
+            await self._keys.release(namespace, update.dropped, changed)
+        except ClusterError as error:
+            _log.warning("an old Secret stays until its object goes", extra={"error": str(error)})
         return changed
 
     async def _referenced(

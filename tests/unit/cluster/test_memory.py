@@ -42,3 +42,18 @@ async def test_a_foreground_deletion_waits_for_the_pods() -> None:
     cluster.kill_pods()
     with pytest.raises(NotFound):
         await cluster.get(BATCH_JOBS, "team-a", "child")
+
+
+async def test_what_has_two_owners_goes_with_the_last() -> None:
+    cluster = MemoryCluster()
+    owners = [await cluster.create(EVALUATION_JOBS, "team-a", evaluation_job(name)) for name in ("one", "two")]
+    references = [owner_reference(owner) | {"controller": False} for owner in owners]
+    child = config_map("child")
+    child["metadata"]["ownerReferences"] = references
+    await cluster.create(CONFIG_MAPS, "team-a", child)
+    await cluster.delete(EVALUATION_JOBS, "team-a", "one")
+    left = await cluster.get(CONFIG_MAPS, "team-a", "child")
+    assert left["metadata"]["ownerReferences"] == references[1:]
+    await cluster.delete(EVALUATION_JOBS, "team-a", "two")
+    with pytest.raises(NotFound):
+        await cluster.get(CONFIG_MAPS, "team-a", "child")
