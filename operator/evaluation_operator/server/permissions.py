@@ -6,7 +6,17 @@ The chart's role and the requests recorded in a real run are compared with this 
 from __future__ import annotations
 
 from evaluation_operator.cluster.permissions import Permission
-from evaluation_operator.cluster.port import ACCESS_REVIEWS, BATCH_JOBS, EVALUATION_JOBS, PODS, TOKEN_REVIEWS
+from evaluation_operator.cluster.port import (
+    ACCESS_REVIEWS,
+    BATCH_JOBS,
+    CONFIG_MAPS,
+    EVALUATION_CONFIGS,
+    EVALUATION_JOBS,
+    EVALUATION_TARGETS,
+    PODS,
+    SECRETS,
+    TOKEN_REVIEWS,
+)
 
 PERMISSIONS: tuple[Permission, ...] = (
     Permission(
@@ -19,6 +29,37 @@ PERMISSIONS: tuple[Permission, ...] = (
         frozenset({"patch"}),
         "progress, results and the archive's address",
         subresource="status",
+    ),
+    Permission(
+        EVALUATION_JOBS,
+        frozenset({"create", "patch", "delete"}),
+        "jobs that callers create, cancel and delete, and what they write about a job's own result",
+    ),
+    Permission(
+        EVALUATION_TARGETS,
+        frozenset({"get", "create", "patch", "delete"}),
+        "targets that callers create, change and delete; get: the newest state before a change",
+    ),
+    Permission(
+        EVALUATION_CONFIGS,
+        frozenset({"get", "create", "patch", "delete"}),
+        "configs that callers create, change and delete; get: the newest state before a change",
+    ),
+    Permission(
+        SECRETS,
+        frozenset({"create", "get", "patch"}),
+        "keys that callers send inside a body go into Secrets (create), which their objects own (get, patch) and which "
+        "follow a job that refers to an object of another namespace (get)",
+    ),
+    Permission(
+        SECRETS,
+        frozenset({"list", "delete"}),
+        "such Secrets that belong to nothing are found and removed; the list asks for metadata only",
+    ),
+    Permission(
+        CONFIG_MAPS,
+        frozenset({"get", "list", "watch", "create", "patch", "delete"}),
+        "results that callers create themselves are ConfigMaps with a label, which the watch selects",
     ),
     Permission(PODS, frozenset({"get"}), "from a runner's token to its pod, and on to the Kubernetes Job"),
     Permission(PODS, frozenset({"list"}), "the pods of a job, for its log"),

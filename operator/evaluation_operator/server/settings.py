@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic.alias_generators import to_camel
 
 from evaluation_operator.resources.identity import GROUP, REPORT_AUDIENCE
+from evaluation_operator.resources.target import TargetType
 
 #: Names the settings file. Without it the defaults hold.
 PATH_VARIABLE = "EVALUATION_API_SETTINGS"
@@ -200,9 +201,9 @@ class Entities(_Section):
     secret_references: bool = False
     """Callers may refer to Secrets (`api_key_secret: {name, key}`) instead of sending keys. With that, whoever may
     create evaluations can have every Secret of the namespace sent to an endpoint of their choice."""
-    config_types: tuple[str, ...] | None = None
-    """Config types for which a runner is installed; others are answered 422. Absent: all are accepted, and the operator
-    judges."""
+    config_types: dict[str, dict[str, tuple[TargetType, ...]]] | None = None
+    """Config types for which a runner is installed, with what each accepts (`resources.acceptance`), as the operator's
+    settings have them; others are answered 422. Absent: all are accepted, and the operator judges alone."""
 
 
 class Live(_Section):

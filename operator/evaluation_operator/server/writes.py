@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+from pydantic import ValidationError
+
 from evaluation_operator.cluster.errors import AlreadyExists, ClusterError, Conflict, NotFound
 from evaluation_operator.cluster.port import (
     EVALUATION_CONFIGS,
@@ -18,12 +20,14 @@ from evaluation_operator.cluster.port import (
     ClusterPort,
     Resource,
 )
-from evaluation_operator.resources import references
+from evaluation_operator.resources import acceptance, references
+from evaluation_operator.resources.config import ConfigPayload
 from evaluation_operator.resources.identity import ANNOTATION_CREATED
+from evaluation_operator.resources.target import TargetPayload
 from evaluation_operator.server.access.callers import Caller
 from evaluation_operator.server.directory import Directory
 from evaluation_operator.server.key_store import KeyStore, made_for
-from evaluation_operator.server.objects import creation, keys, pairs, requests, updates
+from evaluation_operator.server.objects import creation, keys, requests, updates
 from evaluation_operator.server.refusals import Refused, invalid
 from evaluation_operator.server.rest.bodies import keys_from
 from evaluation_operator.server.rest.errors import refused_by_cluster
@@ -32,6 +36,7 @@ from evaluation_operator.server.settings import Settings
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 5
+_PAYLOADS: Final = {EVALUATION_TARGETS: TargetPayload, EVALUATION_CONFIGS: ConfigPayload}
 _WORDS: Final = {EVALUATION_JOBS: "job", EVALUATION_TARGETS: "target", EVALUATION_CONFIGS: "config"}
 
 
@@ -78,8 +83,11 @@ class Writes:
         root = ("body", "spec") if isinstance(request, requests.JobV2) else ("body",)
         target = await self._referenced(caller, EVALUATION_TARGETS, request.target, namespace, root)
         config = await self._referenced(caller, EVALUATION_CONFIGS, request.config, namespace, root)
-        config_type = _type(config, request.config)
-        self._check_types(config_type, _type(target, request.target), root)
+        self._check_types(
+            ConfigPayload.model_validate(config["spec"]) if config else request.config,
+            TargetPayload.model_validate(target["spec"]) if target else request.target,
+            root,
+        )
         with keys_from(*root):
             draft = creation.job(request, target=target, config=config, now=self._now(), options=self._options)
         stored = [body for body in (target, config) if body is not None]
@@ -259,6 +267,13 @@ class Writes:
         if found is None:
             raise Refused(404, f"no-{what}", f"there is no evaluation {what} {where}/{reference.name}")
         spec = found["spec"]
+        try:
+            _PAYLOADS[resource].model_validate(spec)
+        except ValidationError as error:
+            # What kubectl made under another version of the definitions.
+            problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            message = f"the {what} {where}/{reference.name} is invalid: {problem['msg']} at {problem['loc']}"
+            raise invalid([*root, what], message, "invalid_reference") from None
         if not references.allows(spec.get("allowedNamespaces"), where, namespace):
             message = f"the {what} {where}/{reference.name} does not allow jobs of the namespace {namespace}"
             raise invalid([*root, what], message, "not_allowed")
@@ -267,22 +282,23 @@ class Writes:
             raise invalid([*root, what, "type"], message, "type_mismatch")
         return found
 
-    def _check_types(self, config_type: str, target_type: str, root: tuple[str, ...]) -> None:
-        supported = self._settings.entities.config_types
-        if supported is not None and config_type not in supported:
-            known = ", ".join(sorted(supported)) or "none"
-            message = f"no runner is installed for config type {config_type}; supported here: {known}"
+    def _check_types(self, config: ConfigPayload, target: TargetPayload, root: tuple[str, ...]) -> None:
+        types = self._settings.entities.config_types
+        if types is None:
+            return
+        accepts = types.get(config.type or "")
+        if accepts is None:
+            message = f"no runner is installed for config type {config.type}; supported: {', '.join(sorted(types))}"
             raise invalid([*root, "config", "type"], message, "unsupported_type")
-        problem = pairs.mismatch(config_type, target_type)
-        if problem is not None:
-            raise invalid([*root, "target", "type"], problem, "type_mismatch")
+        task = acceptance.task_problem(config, accepts)
+        if task is not None:
+            raise invalid([*root, "config", "tasks"], task, "unsupported_task")
+        pair = acceptance.pair_problem(target, config, accepts)
+        if pair is not None:
+            raise invalid([*root, "target", "type"], pair, "type_mismatch")
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._wall_clock(), UTC)
-
-
-def _type(stored: Body | None, given: requests.JobTarget | requests.JobConfig) -> str:
-    return str(given.type if stored is None else stored["spec"].get("type"))
 
 
 @contextmanager

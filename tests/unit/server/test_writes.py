@@ -221,8 +221,6 @@ async def test_a_cluster_that_is_away_is_no_fault_of_the_caller(world: World) ->
         ({"target": "default/none"}, 404, "default/none"),
         ({"config": "other/none"}, 404, "other/none"),
         ({"target": {"name": "t", "type": "rows"}}, 422, "is of type model, not rows"),
-        ({"config": {"type": "retriever"}}, 422, "not model"),
-        ({"target": {"type": "rows", "rows": [{}]}, "config": {"type": "gsm8k"}}, 422, "not rows"),
         ({"target": {"type": "model", "model": {"api_endpoint": g.ENDPOINT | {"api_key": "******"}}}}, 422, "stored"),
     ],
 )
@@ -236,11 +234,19 @@ async def test_what_the_operator_would_refuse_is_refused_at_once(
 
 
 async def test_types_without_a_runner_are_named() -> None:
-    world = World(entities={"configTypes": ["bfclv3", "custom"]})
-    refusal = await refused(world.job({"spec": {"target": g.TARGET, "config": {"type": "nope"}}}))
-    assert refusal.problems is not None
-    assert refusal.problems[0]["loc"] == ["body", "spec", "config", "type"]
-    assert "bfclv3, custom" in refusal.detail
+    world = World(entities={"configTypes": {"bfclv3": {"*": ["model"]}, "custom": {"data": ["rows"]}, "new": {}}})
+    await world.target(name="t", **g.TARGET)
+    for config, where, said in (
+        ({"type": "nope"}, ["config", "type"], "bfclv3, custom"),
+        ({"type": "custom", "tasks": {"a": {"type": "chat"}}}, ["config", "tasks"], "data"),
+        ({"type": "custom", "tasks": {"a": {"type": "data"}}}, ["target", "type"], "takes a target of type rows"),
+    ):
+        refusal = await refused(world.job({"spec": {"target": "t", "config": config}}))
+        assert refusal.problems is not None
+        assert refusal.problems[0]["loc"] == ["body", "spec", *where]
+        assert said in refusal.detail
+    await world.job({"spec": {"target": "t", "config": {"type": "new"}}})
+    await world.job({"spec": {"target": "t", "config": g.CONFIG}})
 
 
 @pytest.mark.parametrize("namespace", ["other", "a/b", "..", "Team-A", "a" * 64])

@@ -4,6 +4,23 @@
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs]
   verbs: [get, list]
+# Callers of the REST API create, cancel and delete jobs, and write about a job's own result.
+- apiGroups: [evaluation-operator.dev]
+  resources: [evaluationjobs]
+  verbs: [create, patch, delete]
+# They create, change (get) and delete targets and configs.
+- apiGroups: [evaluation-operator.dev]
+  resources: [evaluationtargets, evaluationconfigs]
+  verbs: [get, create, patch, delete]
+# Keys that callers send inside a body go into Secrets (create), which their objects own (get, patch) and which follow a job into its
+# namespace (get); those that belong to nothing are found by their label, metadata only (list), and removed (delete).
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, get, list, patch, delete]
+# Results that callers create themselves are ConfigMaps with a label.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
 # Writes progress, results and the artifact's address.
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs/status]

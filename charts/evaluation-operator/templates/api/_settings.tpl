@@ -14,6 +14,17 @@ rest:
   maxBodyBytes: {{ int64 .Values.api.rest.maxBodyBytes }}
   maxReads: {{ int64 .Values.api.rest.maxReads }}
   maxWrites: {{ int64 .Values.api.rest.maxWrites }}
+entities:
+  defaultNamespace: {{ .Values.api.entities.defaultNamespace | default (first .Values.watchNamespaces) | default "default" }}
+  shared: {{ .Values.api.entities.shared }}
+  modelEndpoint: {{ .Values.api.entities.modelEndpoint | quote }}
+  secretReferences: {{ .Values.api.entities.secretReferences }}
+  configTypes:
+  {{- range $image := .Values.runner.images }}
+  {{- range $type := $image.types }}
+    {{ $type }}: {{ dig $type dict ($image.accepts | default dict) | toJson }}
+  {{- end }}
+  {{- end }}
 live:
   maxConcurrent: {{ int64 .Values.api.live.maxConcurrent }}
   seconds: {{ int64 .Values.api.live.seconds }}
