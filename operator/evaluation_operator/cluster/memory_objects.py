@@ -142,8 +142,9 @@ class StoredObjects:
         self._store(resource, body, {**body, "metadata": metadata})
 
     def _children(self, body: Body) -> tuple[tuple[Resource, Body], ...]:
-        found = self._dependants.get(body["metadata"]["uid"], ())
-        return tuple((kind, self._objects[kind][key]) for kind, key in found if key in self._objects[kind])
+        uid = body["metadata"]["uid"]
+        found = ((kind, self._objects[kind].get(key)) for kind, key in self._dependants.get(uid, ()))
+        return tuple((kind, child) for kind, child in found if child is not None and uid in owners_of(child))
 
     def _remove(self, resource: Resource, body: Body, *, orphan: bool = False) -> None:
         gone = self._objects[resource].pop(key_of(body), None)
@@ -155,13 +156,23 @@ class StoredObjects:
         self._tell(resource, "DELETED", gone, last)
         if not orphan:
             for kind, child in self._children(gone):
-                self._delete(kind, child, "Background")
+                self._lose_owner(kind, child)
         self._dependants.pop(gone["metadata"]["uid"], None)
         self._release_owners(gone)
 
+    def _lose_owner(self, resource: Resource, body: Body) -> None:
+        """A dependant goes with its last owner; until then only the reference to the one that has gone is removed."""
+        metadata = body["metadata"]
+        living = {each["metadata"]["uid"] for kind in KINDS for each in self._objects[kind].values()}
+        left = [owner for owner in metadata["ownerReferences"] if owner["uid"] in living]
+        if left:
+            self._store(resource, body, {**body, "metadata": {**metadata, "ownerReferences": left}})
+        else:
+            self._delete(resource, body, "Background")
+
     def _release_owners(self, gone: Body) -> None:
         """An owner that was deleted in the foreground goes when its last dependant has gone."""
-        owners = {owner["uid"] for owner in gone["metadata"].get("ownerReferences") or ()}
+        owners = owners_of(gone)
         for kind in KINDS:
             for body in tuple(self._objects[kind].values()):
                 metadata = body["metadata"]
@@ -187,6 +198,10 @@ def same(one: Body, other: Body) -> bool:
 
 def key_of(body: Body) -> Key:
     return body["metadata"].get("namespace", ""), body["metadata"]["name"]
+
+
+def owners_of(body: Body) -> set[str]:
+    return {owner["uid"] for owner in body["metadata"].get("ownerReferences") or ()}
 
 
 def stamp(moment: datetime) -> str:

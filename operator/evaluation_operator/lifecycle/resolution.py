@@ -64,7 +64,7 @@ def check(o: Observed) -> Problem | None:
     if spec is None:
         return Problem(reasons.INVALID_SPEC, f"{o.job.spec_error}. Create a new job.", fatal=True)
     if not references.target_is_reference(spec.target):
-        wrong = references.target_problem(spec.target)
+        wrong = references.target_problem(spec.target) or references.endpoint_problem(spec.target)
         if wrong is not None:
             return Problem(reasons.INVALID_SPEC, f"spec.target: {wrong}. Create a new job.", fatal=True)
     if not references.config_is_reference(spec.config):
@@ -118,7 +118,7 @@ def _target(o: Observed, spec: EvaluationJobSpec, key: ReferenceKey | None) -> T
     body = _allowed_body(o, key, o.target)
     if not isinstance(body, TargetBody):
         return _unusable(o, _TARGET, key, o.target)
-    wrong = references.target_problem(body)
+    wrong = references.target_problem(body) or references.endpoint_problem(body)
     if wrong is not None:
         return Problem(reasons.TARGET_INVALID, f"EvaluationTarget {_name(key)}: {wrong}.", fatal=False)
     if spec.target.type is not None and spec.target.type != body.type:

@@ -52,6 +52,19 @@ def target_problem(body: TargetPayload) -> str | None:
     return None
 
 
+def endpoint_problem(body: TargetPayload) -> str | None:
+    """Say that a model is given by its name alone, as the REST API allows, and nothing tells where it answers; or
+    ``None``. Such a target can be kept but not evaluated."""
+    model = body.model
+    name = model.entity.get("reference") if model is not None and model.entity is not None else None
+    if model is None or model.api_endpoint is not None or not isinstance(name, str):
+        return None
+    return (
+        f"the model {name[:256]} is given by its name only; give model.api_endpoint with url and model_id, or set "
+        "api.entities.modelEndpoint of the chart before it is created through the REST API"
+    )
+
+
 def config_problem(body: ConfigPayload) -> str | None:
     """Say what keeps an inline config from being usable, or ``None``."""
     return None if body.type else "give a type, for example bfclv3"

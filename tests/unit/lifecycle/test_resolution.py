@@ -202,3 +202,14 @@ class TestAcceptance:
             "spec.config: tasks.task1 (type simple) takes a target of type model, and the target is of type rows. "
             "Create a new job."
         )
+
+
+def test_a_model_without_an_endpoint_is_named() -> None:
+    target = {"type": "model", "model": {"entity": {"reference": "meta/llama"}}}
+    inline = check(observe(raw_job(target=target)))
+    assert inline is not None
+    assert (inline.fatal, "meta/llama is given by its name only" in inline.message) == (True, True)
+    found = problem(referring(stored(target), stored(CONFIG)))
+    assert (found.reason, found.fatal) == ("TargetInvalid", False)
+    target["model"]["api_endpoint"] = {"url": "http://proxy/v1/chat/completions", "model_id": "meta/llama"}
+    assert check(observe(raw_job(target=target))) is None
