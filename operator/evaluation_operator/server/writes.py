@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -36,7 +36,10 @@ from evaluation_operator.server.settings import Settings
 _log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 5
-_PAYLOADS: Final = {EVALUATION_TARGETS: TargetPayload, EVALUATION_CONFIGS: ConfigPayload}
+_PAYLOADS: Final[Mapping[Resource, type[TargetPayload | ConfigPayload]]] = {
+    EVALUATION_TARGETS: TargetPayload,
+    EVALUATION_CONFIGS: ConfigPayload,
+}
 _WORDS: Final = {EVALUATION_JOBS: "job", EVALUATION_TARGETS: "target", EVALUATION_CONFIGS: "config"}
 
 
