@@ -10,6 +10,7 @@ from evaluation_operator.runner.metrics.limits import Unscorable
 from evaluation_operator.runner.templates.renderer import Renderer, Unrendered
 from evaluation_operator.runner.templates.sandbox import Scope
 
+from .. import groups
 from ..base import (
     JSON,
     Answer,
@@ -24,7 +25,7 @@ from ..base import (
     TaskPlan,
     TaskScore,
 )
-from . import groups, tasks
+from . import tasks
 from .answers import Output
 from .metric import Measured, Metric
 from .tasks import CustomTask

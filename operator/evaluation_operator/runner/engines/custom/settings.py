@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from . import params
+from .. import params
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -13,8 +13,8 @@ from evaluation_operator.runner.datasets.rows import Rows, RowSamples
 from evaluation_operator.runner.datasets.target import target_rows
 from evaluation_operator.runner.endpoint import kind_of
 
+from .. import params
 from ..base import EndpointKind, InvalidSpec, JobContext, TaskPlan
-from . import params
 from .catalog import CHAT, DATA, check_type, metrics_of
 from .judge import Judge
 from .metric import Metric

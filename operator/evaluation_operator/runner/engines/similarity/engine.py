@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -18,11 +18,13 @@ from ..base import (
     Engine,
     InvalidSpec,
     JobContext,
+    Metrics,
     Sample,
     SampleScore,
     TaskPlan,
     TaskScore,
 )
+from ..groups import pooled, pools
 from .rows import Item, item, joined
 from .scores import Scorer
 from .settings import TARGETS, TaskSettings, check_extra, tasks
@@ -52,6 +54,7 @@ class SimilarityEngine(Engine):
             raise InvalidSpec(f"target: similarity_metrics takes a target of type {' or '.join(TARGETS)}")
         cached = job.target.cached_outputs is not None
         check_extra(job.config)
+        pools(job.config)
         plans = []
         for task in tasks(job.config):
             rows = _rows(job, task)
@@ -85,6 +88,10 @@ class SimilarityEngine(Engine):
             found, problem = scorer.add(str(each.answer.value), plan.item(each.sample).references)
             scores.append(SampleScore(each.sample.id, found, {"unscorable": problem} if problem else None))
         return TaskScore(scores, scorer.corpus())
+
+    def groups(self, job: JobContext, scores: Mapping[str, TaskScore]) -> Mapping[str, Metrics]:
+        """The groups of the config."""
+        return {pool.name: pooled(pool, scores) for pool in pools(job.config)}
 
 
 def _rows(job: JobContext, task: TaskSettings) -> Rows:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation_operator.runner.engines import params
 from evaluation_operator.runner.engines.base import InvalidSpec
-from evaluation_operator.runner.engines.custom import params
 from evaluation_operator.runner.engines.custom.parsers import ScoreParams, TooSlow, json_in, parser_of
 
 

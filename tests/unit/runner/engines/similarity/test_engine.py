@@ -202,3 +202,18 @@ async def test_a_pair_that_is_too_long_to_compare_counts_as_no_number(tmp_path: 
     assert values(result)["accuracy"] == {"accuracy": 1.0}
     lines = (tmp_path / "out/samples/000-t.jsonl").read_text().splitlines()
     assert "the limit is" in json.loads(lines[0])["detail"]["unscorable"]
+
+
+async def test_groups_pool_the_samples_of_their_tasks(tmp_path: Path) -> None:
+    right = write(
+        tmp_path / "rows.jsonl", [{"response": "x", "ideal_response": "x"}, {"response": "y", "ideal_response": "x"}]
+    )
+    body = job(cached(right), {}).to_json()
+    body["config"]["tasks"]["u"] = body["config"]["tasks"]["t"]
+    body["config"]["groups"] = {"all": {"tasks": ["t", "u"]}}
+    result = await run(PinnedJob.model_validate(body), tmp_path / "out")
+    assert result.groups is not None
+    assert result.groups["all"].metrics is not None
+    assert result.groups["all"].metrics["accuracy"].scores["accuracy"].value == 0.5
+    body["config"]["groups"] = {"all": {"tasks": ["v"]}}
+    assert "there is no task 'v'" in (await refused(PinnedJob.model_validate(body), tmp_path / "other")).message

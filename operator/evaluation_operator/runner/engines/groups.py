@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from evaluation_operator.resources.config import ConfigBody, Group
 from evaluation_operator.runner.statistics import score_of
 
-from ..base import InvalidSpec, Metrics, TaskScore
 from . import params
+from .base import InvalidSpec, Metrics, TaskScore
 
 _DEEPEST = 8
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ..base import InvalidSpec
+from .base import InvalidSpec
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
