@@ -57,7 +57,7 @@ class Endpoint:
             threading.Thread(target=self.answer, args=(connection,), daemon=True).start()
 
     def answer(self, connection: socket.socket) -> None:
-        """Serve one connection until its other end closes it. Reads just enough of HTTP to know where a request ends."""
+        """Serve one connection until its other end closes it. Reads just enough of HTTP to know a request's end."""
         received = b""
         while data := connection.recv(65536):
             due = time.monotonic() + self._seconds

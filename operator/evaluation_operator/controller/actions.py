@@ -13,11 +13,12 @@ from evaluation_operator.cluster.port import BATCH_JOBS, CONFIG_MAPS, SECRETS, B
 from evaluation_operator.controller.logs import about
 from evaluation_operator.controller.metrics import Metrics
 from evaluation_operator.controller.world import World
-from evaluation_operator.lifecycle import clock, views
+from evaluation_operator.lifecycle import clock
 from evaluation_operator.lifecycle.observed import (
     Action,
     CreateBatchJob,
     DeleteBatchJob,
+    JobView,
     Refusal,
     SetTTL,
     SuspendBatchJob,
@@ -63,7 +64,7 @@ class Actions:
         self._pod_settings = pod_settings
         self._now = now
 
-    async def run(self, body: Body, actions: Sequence[Action]) -> AsAsked | Taken | Refused | None:
+    async def run(self, job: JobView, actions: Sequence[Action]) -> AsAsked | Taken | Refused | None:
         """Executes the actions of one decision about this EvaluationJob, in order; None when all were done, AsAsked
         when the only one was a creation without surprises.
 
@@ -72,22 +73,20 @@ class Actions:
         outcome: AsAsked | Taken | Refused | None = None
         for action in actions:
             if isinstance(action, CreateBatchJob):
-                outcome = await self._create(body, action)
+                outcome = await self._create(job, action)
                 if isinstance(outcome, Taken | Refused):
                     return outcome
             elif isinstance(action, DeleteBatchJob):
-                await self._delete(body, action)
+                await self._delete(job, action)
             elif isinstance(action, SuspendBatchJob):
-                await self._patch(body, action.uid, {"suspend": action.suspend})
+                await self._patch(job, action.uid, {"suspend": action.suspend})
             elif isinstance(action, SetTTL):
-                await self._patch(body, action.uid, {"ttlSecondsAfterFinished": action.seconds})
+                await self._patch(job, action.uid, {"ttlSecondsAfterFinished": action.seconds})
             else:
                 assert_never(action)
         return outcome if len(actions) == 1 else None
 
-    async def _create(self, body: Body, action: CreateBatchJob) -> AsAsked | Taken | Refused | None:
-        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        job = views.job_view(body)
+    async def _create(self, job: JobView, action: CreateBatchJob) -> AsAsked | Taken | Refused | None:
         built = build(
             action.pinned,
             job.spec.run if job.spec is not None else None,
@@ -101,14 +100,14 @@ class Actions:
         try:
             for resource, owned in ((SECRETS, built.secret), (CONFIG_MAPS, built.config_map)):
                 if owned is not None:
-                    await self._create_owned(resource, namespace, owned)
-            with self._world.writing(BATCH_JOBS, _child(body)):
-                made = await self._cluster.create(BATCH_JOBS, namespace, built.batch_job)
+                    await self._create_owned(resource, job.namespace, owned)
+            with self._world.writing(BATCH_JOBS, _child(job)):
+                made = await self._cluster.create(BATCH_JOBS, job.namespace, built.batch_job)
                 self._world.batch_jobs.apply(made)
         except AlreadyExists:
             return Taken()
         except (Forbidden, Invalid) as error:
-            log.warning("refused: %s", error, extra=about(namespace, name))
+            log.warning("refused: %s", error, extra=about(job.namespace, job.name))
             code = 403 if isinstance(error, Forbidden) else 422
             return Refused(Refusal(code, error.message))
         if job.created is not None:
@@ -123,8 +122,8 @@ class Actions:
             # cannot change.
             return
 
-    async def _delete(self, body: Body, action: DeleteBatchJob) -> None:
-        key = _child(body)
+    async def _delete(self, job: JobView, action: DeleteBatchJob) -> None:
+        key = _child(job)
         try:
             await self._cluster.delete(BATCH_JOBS, *key, propagation="Foreground", uid=action.uid)
         except (NotFound, Conflict):
@@ -132,8 +131,8 @@ class Actions:
             return
         self._world.mark_deleting(key, action.uid, clock.render(self._now().astimezone(UTC)))
 
-    async def _patch(self, body: Body, uid: str, spec: Body) -> None:
-        key = _child(body)
+    async def _patch(self, job: JobView, uid: str, spec: Body) -> None:
+        key = _child(job)
         with self._world.writing(BATCH_JOBS, key):
             try:
                 changed = await self._cluster.patch(BATCH_JOBS, *key, {"spec": spec}, uid=uid)
@@ -143,6 +142,5 @@ class Actions:
             self._world.batch_jobs.apply(changed)
 
 
-def _child(body: Body) -> tuple[str, str]:
-    metadata = body["metadata"]
-    return metadata["namespace"], batch_job_name(metadata["name"], metadata["uid"])
+def _child(job: JobView) -> tuple[str, str]:
+    return job.namespace, batch_job_name(job.name, job.uid)

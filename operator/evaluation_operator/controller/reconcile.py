@@ -81,7 +81,7 @@ class Reconciler:
             outcome = None
             if decision.actions:
                 self._fence()
-                outcome = await self._actions.run(body, decision.actions)
+                outcome = await self._actions.run(observed.job, decision.actions)
                 if isinstance(outcome, Taken):
                     found = await self._gatherer.read_children(observed.job, found)
                     continue

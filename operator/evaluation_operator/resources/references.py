@@ -18,16 +18,24 @@ _CONFIG_PAYLOAD: Final = set(ConfigPayload.model_fields)
 
 def target_is_reference(body: Model | Mapping[str, Any]) -> bool:
     """Say whether the body, a model or raw, names an EvaluationTarget (a name and no payload)."""
+    if _name(body) is None:
+        return False
     given = dict(body)
-    return given.get("name") is not None and all(given.get(key) is None for key in PAYLOADS)
+    return all(given.get(key) is None for key in PAYLOADS)
 
 
 def config_is_reference(body: Model | Mapping[str, Any]) -> bool:
     """Say whether the body, a model or raw, names an EvaluationConfig (a name, no tasks or groups, and no params or
     empty ones)."""
+    if _name(body) is None:
+        return False
     given = dict(body)
     has_params = any(value is not None for value in dict(given.get("params") or {}).values())
-    return given.get("name") is not None and not given.get("tasks") and not given.get("groups") and not has_params
+    return not given.get("tasks") and not given.get("groups") and not has_params
+
+
+def _name(body: Model | Mapping[str, Any]) -> object:
+    return body.get("name") if isinstance(body, Mapping) else getattr(body, "name", None)
 
 
 def pin_target(body: TargetBody | EvaluationTargetSpec) -> TargetBody:
