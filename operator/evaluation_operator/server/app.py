@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,7 +13,8 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from evaluation_operator.cluster.port import ClusterPort
+from evaluation_operator.cluster.errors import ClusterError, NotFound
+from evaluation_operator.cluster.port import Body, ClusterPort, Resource
 from evaluation_operator.server import downloads, intake, probes
 from evaluation_operator.server.access.callers import Access
 from evaluation_operator.server.access.gate import Gate
@@ -21,14 +22,16 @@ from evaluation_operator.server.answers import Answers
 from evaluation_operator.server.identity import Senders
 from evaluation_operator.server.joblogs.sources import Sources
 from evaluation_operator.server.jobs import JobsById
+from evaluation_operator.server.live import COMMAND, LiveEvaluations
 from evaluation_operator.server.logs import AccessLog
 from evaluation_operator.server.metrics import Metrics
+from evaluation_operator.server.objects.names import object_name
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
-from evaluation_operator.server.rest import v1_downloads, v2_logs
+from evaluation_operator.server.rest import v1_downloads, v1_live, v2_logs
 from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
-from evaluation_operator.server.status_writer import StatusWriter
+from evaluation_operator.server.status_writer import StatusWriter, cluster_trouble
 from evaluation_operator.server.store import ArtifactStore
 
 _log = logging.getLogger(__name__)
@@ -46,6 +49,8 @@ class Dependencies:
     """Seconds; only differences count."""
     wall_clock: Callable[[], float] = time.time
     """Seconds since 1970; compared with the expiry of tokens."""
+    live_command: Sequence[str] = COMMAND
+    """The child process of live evaluations."""
 
 
 def create_app(given: Dependencies) -> FastAPI:
@@ -127,9 +132,24 @@ def create_app(given: Dependencies) -> FastAPI:
     app.include_router(v2_logs.router(logs))
     zips = v1_downloads.ZipDownloads(settings, jobs.find, given.store, sources, metrics)
     app.include_router(v1_downloads.router(zips))
+    evaluations = LiveEvaluations(settings.live, given.live_command)
+    live = v1_live.Live(evaluations, _stored(given.cluster), settings)
+    app.include_router(v1_live.router(live))
     app.include_router(downloads.router(downloads.Downloads(settings, jobs, given.store, metrics)))
     app.include_router(probes.router(readiness, reporting, metrics, given.clock))
     return app
+
+
+def _stored(cluster: ClusterPort) -> v1_live.Stored:
+    async def find(resource: Resource, namespace: str, name: str) -> Body | None:
+        try:
+            return await cluster.get(resource, namespace, object_name(name))
+        except NotFound:
+            return None
+        except ClusterError as error:
+            raise cluster_trouble(error) from error
+
+    return find
 
 
 def _report_death(loop: asyncio.Task[None]) -> None:

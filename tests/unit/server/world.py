@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, Body, Identity
 from evaluation_operator.resources.identity import ANNOTATION_PINNED_JOB, REPORT_AUDIENCE
 from evaluation_operator.server.app import Dependencies, create_app
+from evaluation_operator.server.live import COMMAND
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.store import ArtifactStore
 
@@ -188,14 +189,16 @@ class World:
 
 
 @asynccontextmanager
-async def world(root: Path, **settings: Any) -> AsyncIterator[World]:
+async def world(root: Path, *, live_command: Sequence[str] = COMMAND, **settings: Any) -> AsyncIterator[World]:
     """`settings` as in the settings file, section by section. The clock stands still; `app.state` is not touched."""
     cluster = MemoryCluster()
     run = await start_run(cluster)
     clock = Clock()
     store = ArtifactStore.open(f"file://{root}")
     parsed = Settings.model_validate(settings)
-    app = create_app(Dependencies(parsed, cluster, store, clock=clock, wall_clock=lambda: WALL))
+    app = create_app(
+        Dependencies(parsed, cluster, store, clock=clock, wall_clock=lambda: WALL, live_command=live_command)
+    )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         yield World(cluster, run, client, clock, store, root, parsed, app)
