@@ -28,6 +28,7 @@ check: venv ## Format, lint, types, import rules, generated files
 	$(BIN)/python tools/generate_crds.py --check
 	$(BIN)/python tools/generate_reference.py --check
 	$(BIN)/python tools/generate_argocd_cm.py --check
+	$(BIN)/python tools/generate_openapi.py --check
 	$(BIN)/python tools/generate_layout.py --check
 	$(BIN)/python tools/check_layout.py
 
@@ -44,6 +45,10 @@ crds: venv ## Generate the CRDs, the chart's copies, docs/fields.md and docs/rea
 .PHONY: argocd
 argocd: venv ## Generate argocd/argocd-cm.yaml from the Lua scripts
 	$(BIN)/python tools/generate_argocd_cm.py
+
+.PHONY: openapi
+openapi: venv ## Write docs/openapi.json, the document of the REST API
+	$(BIN)/python tools/generate_openapi.py
 
 .PHONY: layout
 layout: venv ## Write the tables of files in docs/architecture.md from the modules' docstrings

@@ -29,6 +29,7 @@ from evaluation_operator.server.objects.names import object_name
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
 from evaluation_operator.server.rest import v1_downloads, v1_live, v2_logs
+from evaluation_operator.server.rest.openapi import document
 from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.status_writer import StatusWriter, cluster_trouble
@@ -98,6 +99,7 @@ def create_app(given: Dependencies) -> FastAPI:
         title="evaluation-api",
         description="Evaluations of language models: the NeMo Evaluator API over Kubernetes objects.",
         lifespan=lifespan,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
@@ -136,6 +138,7 @@ def create_app(given: Dependencies) -> FastAPI:
     live = v1_live.Live(evaluations, _stored(given.cluster), settings)
     app.include_router(v1_live.router(live))
     app.include_router(downloads.router(downloads.Downloads(settings, jobs, given.store, metrics)))
+    app.include_router(document.router())
     app.include_router(probes.router(readiness, reporting, metrics, given.clock))
     return app
 
