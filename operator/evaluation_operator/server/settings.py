@@ -234,8 +234,6 @@ class Settings(_Section):
     live: Live = Field(default_factory=Live)
     namespaces: tuple[str, ...] = ()
     """Namespaces that are served; empty means all."""
-    default_namespace: str = "default"
-    """Namespace of a request that names none."""
     public_url: str = ""
     """Address under which users reach this API, for the artifact's URL in the status; without it the URL is a path."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

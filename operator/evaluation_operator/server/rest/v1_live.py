@@ -49,7 +49,7 @@ class Live:
     async def evaluate(self, request: JobV1, caller: Caller) -> dict[str, Any]:
         """The v1 `LiveEvaluation`. Raises Refused: 404 for what is referred to and does not exist, 422 for what cannot
         be evaluated live, 403, 429, 503."""
-        namespace = request.namespace or self._settings.default_namespace
+        namespace = request.namespace or self._settings.entities.default_namespace
         if not self._settings.serves(namespace):
             raise invalid(["body", "namespace"], f"the namespace {namespace} is not served here")
         # Work is done for the caller, as by a job.
