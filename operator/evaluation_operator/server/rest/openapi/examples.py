@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from evaluation_operator.server.objects.masking import MASK
+from evaluation_operator.resources.secrets import MASK
 
 Body = dict[str, Any]
 
