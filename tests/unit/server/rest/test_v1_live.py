@@ -155,3 +155,37 @@ async def test_template_text_is_data_everywhere_but_in_the_engine(tmp_path: Path
         answer = await live(world, body)
     assert answer.json()["result"]["tasks"]["target"] == body["target"]
     assert "uid=" not in answer.text
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[World]:
+    """With the engine itself as the child process."""
+    async with make_world(tmp_path, live={"seconds": 5}) as made:
+        yield made
+
+
+async def test_the_engine_scores_the_rows(real: World) -> None:
+    found = (await live(real, BODY)).json()
+    assert found["status"] == "completed"
+    score = found["result"]["tasks"]["qa"]["metrics"]["accuracy"]["scores"]["string-check"]
+    assert score["value"] == 1.0
+    assert {key: score["stats"][key] for key in ("count", "mean", "sum")} == {"count": 1, "mean": 1.0, "sum": 1.0}
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os.popen('id').read() }}",
+        "{% for a in range(999999999) %}{% for b in range(999999999) %}x{% endfor %}{% endfor %}",
+        "{{ 'x' * 999999999999 }}",
+        "{% include '/etc/passwd' %}",
+        "{{ no_such_field }}",
+        "{{",
+    ],
+)
+async def test_a_hostile_template_is_answered_with_an_error_and_no_score(real: World, template: str) -> None:
+    answer = await live(real, changed("config.tasks.qa.metrics.accuracy.params.check", [template, "equals", "x"]))
+    failed = answer.status_code == 200 and answer.json()["status"] == "failed"
+    assert failed or answer.status_code == 422
+    assert "uid=" not in answer.text and "root:" not in answer.text
