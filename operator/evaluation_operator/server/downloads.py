@@ -12,7 +12,9 @@ from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from evaluation_operator.cluster.port import EVALUATION_JOBS
 from evaluation_operator.resources.identity import job_id as identifier
+from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.limits import Slots
@@ -48,11 +50,12 @@ class Downloads:
         self._metrics = metrics
         self._slots = Slots(settings.store.max_downloads, "downloads")
 
-    async def archive(self, job_id: str) -> StreamingResponse:
-        """The gzip tar, streamed. Raises Refused: 404 without such a job or archive, 429, 503."""
+    async def archive(self, caller: Caller, job_id: str) -> StreamingResponse:
+        """The gzip tar, streamed. Raises Refused: 404 without such a job or archive, 403, 429, 503."""
         job = await self._jobs.find(job_id)
         if job is None:
             raise Refused(404, "no-job", f"there is no evaluation job {job_id[:64]}")
+        await caller.require("get", EVALUATION_JOBS, job["metadata"]["namespace"], job["metadata"]["name"])
         digest = archive_digest(job)
         if digest is None:
             raise Refused(404, "no-archive", f"the job {job_id} has no archive (yet)")
@@ -104,7 +107,7 @@ def router(downloads: Downloads) -> APIRouter:
         response_class=StreamingResponse,
         summary="Download the archive with everything that the evaluation wrote (gzip tar)",
     )
-    async def download(job_id: JobId) -> StreamingResponse:
-        return await downloads.archive(job_id)
+    async def download(job_id: JobId, caller: CurrentCaller) -> StreamingResponse:
+        return await downloads.archive(caller, job_id)
 
     return routes
