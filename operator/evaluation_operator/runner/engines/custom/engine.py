@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -25,7 +26,7 @@ from ..base import (
     TaskPlan,
     TaskScore,
 )
-from . import tasks
+from . import tasks, trial
 from .answers import Output
 from .metric import Measured, Metric
 from .tasks import CustomTask
@@ -42,14 +43,20 @@ class CustomEngine(Engine):
         self._renderer = renderer or Renderer()
 
     def plan(self, job: JobContext) -> Sequence[TaskPlan]:
-        """The tasks of the config. Templates and metrics are read, and rows, too."""
+        """The tasks of the config. Rows, templates and metrics are read, and tried on the first row."""
         groups.pools(job.config)
-        return [tasks.plan(job, name, task) for name, task in (job.config.tasks or {}).items()]
+        plans = [tasks.plan(job, name, task) for name, task in (job.config.tasks or {}).items()]
+        for plan in plans:
+            trial.run(plan.payload, plan.samples[0], self._renderer)
+        return plans
 
     async def answer(self, task: TaskPlan, sample: Sample, endpoints: Endpoints) -> Answer:
         """Ask the target, if the task does, and then the judges."""
         custom: CustomTask = task.payload
         row: Mapping[str, Any] = sample.payload
+        if not custom.columns <= row.keys():
+            # Metrics are rendered at the very end: what they lack in this row is better known now.
+            await asyncio.to_thread(trial.run, custom, sample, self._renderer)
         output = Output()
         if custom.request is not None:
             texts = await self._renderer.render_soon(custom.request.templates, Scope(row), sample.id)

@@ -54,6 +54,10 @@ class Judge(Metric):
         self._parsers = {name: parser_of(score, f"{self.where}.scores.{name}") for name, score in params.scores.items()}
         self._request = Request(params.template, f"{self.where}.template", kind_of(self._endpoint.url))
 
+    def try_request(self, scope: Scope, row: str, renderer: Renderer) -> None:
+        """Make a request without sending it. Raises ``InvalidSpec`` and ``Unrendered``."""
+        self._request.body(renderer.render(self._request.templates, scope, row), row)
+
     async def ask(self, scope: Scope, row: str, endpoints: Endpoints, renderer: Renderer) -> JSON:
         """Return ``{values, text, asked}``: the scores, the judge's last words, and how often it was asked; or
         ``{reason}`` when the model's answer does not fit the template.
@@ -91,7 +95,7 @@ class Judge(Metric):
         """The scores as they were read; None for each that the answer lacked."""
         judgement = output.judgements[self.name]
         if "values" not in judgement:
-            return self.same(None, judgement["reason"])
+            raise Unrendered(judgement["reason"])
         values = judgement["values"]
         detail = {"judge": judgement["text"], "asked": judgement["asked"]}
         return Measured({name: values[name] for name in self.names}, detail)

@@ -42,7 +42,7 @@ class Metric(ABC):
     def measure(self, texts: Sequence[str], output: Output, row: str) -> Measured:
         """Return the scores of one sample. ``texts``: of ``templates``, in their order. ``row``: for messages.
 
-        Raises ``InvalidSpec`` when the data is at fault, and ``metrics.limits.Unscorable``.
+        Raises ``InvalidSpec`` when the data is at fault, ``Unscorable`` and ``Unrendered``.
         """
 
     def aggregates(self) -> dict[str, float | None]:

@@ -42,10 +42,13 @@ class ModelParams(DataParams):
 
 @dataclass(frozen=True, slots=True)
 class CustomTask:
-    """What the engine keeps in a plan. ``request``: None for a task that asks no model."""
+    """What the engine keeps in a plan. ``request``: None for a task that asks no model. ``columns``: those of the first
+    row, on which everything was tried.
+    """
 
     request: Request | None
     metrics: Mapping[str, Metric]
+    columns: frozenset[str]
 
     @property
     def judges(self) -> list[Judge]:
@@ -64,11 +67,12 @@ def plan(job: JobContext, name: str, task: Task) -> TaskPlan:
     else:
         settings = model_settings = params.read(ModelParams, task.params, where)
         request = _request(job, task, model_settings, where)
-    custom = CustomTask(request, metrics)
+    rows = _rows(job, name, task, settings)
+    custom = CustomTask(request, metrics, frozenset(rows[0]))
     return TaskPlan(
         name=name,
         type=task.type,
-        samples=RowSamples(_rows(job, name, task, settings)),
+        samples=RowSamples(rows),
         needs_target=request is not None,
         needs_tools=request is not None and request.has_tools,
         endpoints=tuple(judge.model for judge in custom.judges),

@@ -202,6 +202,22 @@ async def test_a_field_that_a_row_lacks_ends_the_job_with_its_name(there: Models
     assert caught.value.reason == outcomes.INVALID_SPEC
 
 
+@pytest.mark.parametrize("bad", [0, 3])
+async def test_a_field_that_a_metric_misses_is_known_before_the_rows_request(
+    there: Models, tmp_path: Path, bad: int
+) -> None:
+    there.answers = add
+    tasks = asking()
+    tasks["t"]["params"]["rows"] = [
+        {"question": "1+1", "answr" if number == bad else "answer": "2"} for number in range(4)
+    ]
+    with pytest.raises(
+        RunError, match=rf"check\[2\]: .*row-{bad}: the row has no field 'answer'; it has question, answr"
+    ):
+        await run(config(tasks, params={"parallelism": 1}), model(there.url), tmp_path)
+    assert len(there.asked) == bad
+
+
 async def test_groups_are_means_over_the_samples_of_their_tasks(tmp_path: Path) -> None:
     check = {"m": {"type": "string-check", "params": {"check": ["{{a}}", "equals", "x"]}}}
     tasks = {

@@ -168,6 +168,13 @@ async def test_an_answer_that_does_not_fit_the_judges_template_has_no_number(the
     assert score.stats.nan_count == 1
 
 
+async def test_a_judges_template_is_tried_before_anything_is_asked(there: Models, tmp_path: Path) -> None:
+    template = {"messages": [{"role": "user", "content": "{{ item.nothing }} {{ sample.output_text }}"}]}
+    with pytest.raises(RunError, match=r"template\.messages\[0\]\.content: .*row-0: the row has no field 'nothing'"):
+        await run(config(data_task(j=judge(there.url, template))), ROWS, tmp_path)
+    assert not there.asked
+
+
 @pytest.mark.parametrize(
     ("params", "said"),
     [
