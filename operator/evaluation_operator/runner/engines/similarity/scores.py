@@ -7,8 +7,6 @@ from typing import Final
 
 from ...metrics.bleu import Bleu
 from ...metrics.limits import Unscorable
-from ...metrics.rouge import SCORES as ROUGE_SCORES
-from ...metrics.rouge import Rouge
 from ...metrics.text import accuracy, exact_match, f1
 from ..base import Metrics
 
@@ -28,7 +26,13 @@ class Scorer:
         """``metrics``: from the name in the results to the type."""
         self._metrics = metrics
         self._bleu = {name: Bleu() for name, kind in metrics.items() if kind == "bleu"}
-        self._rouge = Rouge() if "rouge" in metrics.values() else None
+        self._names = {"bleu": [_BLEU], **{kind: [kind] for kind in _PLAIN}}
+        if "rouge" in metrics.values():
+            # Here, because it brings nltk: a second, which only those wait who want ROUGE.
+            from ...metrics.rouge import SCORES, Rouge  # noqa: PLC0415
+
+            self._rouge = Rouge()
+            self._names["rouge"] = list(SCORES)
 
     def add(self, answer: str, references: Sequence[str]) -> tuple[Metrics, str | None]:
         """Return the scores of one answer, and why some of them are no numbers."""
@@ -38,7 +42,7 @@ class Scorer:
             try:
                 found[name] = dict(self._score(name, kind, answer, references))
             except Unscorable as error:
-                found[name] = dict.fromkeys(_names(kind))
+                found[name] = dict.fromkeys(self._names[kind])
                 problem = str(error)
         return found, problem
 
@@ -49,12 +53,6 @@ class Scorer:
     def _score(self, name: str, kind: str, answer: str, references: Sequence[str]) -> Mapping[str, float]:
         if kind == "bleu":
             return {_BLEU: self._bleu[name].add(answer, references)}
-        if kind == "rouge" and self._rouge is not None:
+        if kind == "rouge":
             return self._rouge.score(answer, references)
         return {kind: _PLAIN[kind](answer, references)}
-
-
-def _names(kind: str) -> Sequence[str]:
-    if kind == "rouge":
-        return tuple(ROUGE_SCORES)
-    return (_BLEU,) if kind == "bleu" else (kind,)
