@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from evaluation_operator.cluster.port import Request
 from evaluation_operator.cluster.real import RealCluster
@@ -24,6 +23,7 @@ from evaluation_operator.server.app import Dependencies, create_app
 from evaluation_operator.server.permissions import PERMISSIONS
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.store import ArtifactStore
+from tests.support.accounts import account_with
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.objects import CONFIG, evaluation_job
 from tests.unit.server.world import archive
@@ -86,35 +86,8 @@ def run(kubectl: Kubectl) -> Run:
 @pytest.fixture(scope="module")
 def restricted(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A kubeconfig of an account that may do what PERMISSIONS says."""
-    rules = [
-        {
-            "apiGroups": [each.resource.group],
-            "resources": [each.resource.plural + (f"/{each.subresource}" if each.subresource else "")],
-            "verbs": sorted(each.verbs),
-        }
-        for each in PERMISSIONS
-    ]
-    name = f"{API_ACCOUNT}-{kubectl.namespace}"
-    rbac = "rbac.authorization.k8s.io"
-    kubectl("create", "serviceaccount", API_ACCOUNT)
-    kubectl.apply(
-        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules},
-        {
-            "apiVersion": f"{rbac}/v1",
-            "kind": "ClusterRoleBinding",
-            "metadata": {"name": name},
-            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": name},
-            "subjects": [{"kind": "ServiceAccount", "name": API_ACCOUNT, "namespace": kubectl.namespace}],
-        },
-    )
-    config = yaml.safe_load(kubectl.config.read_text())
-    config["users"] = [{"name": "api", "user": {"token": kubectl("create", "token", API_ACCOUNT).strip()}}]
-    for context in config["contexts"]:
-        context["context"]["user"] = "api"
-    path = tmp_path_factory.mktemp("kube") / "config"
-    path.write_text(yaml.safe_dump(config))
-    yield path
-    kubectl("delete", "clusterrole,clusterrolebinding", name)
+    with account_with(kubectl, API_ACCOUNT, PERMISSIONS, tmp_path_factory.mktemp("kube")) as path:
+        yield path
 
 
 @dataclass
@@ -203,7 +176,8 @@ async def test_the_whole_way_with_the_permissions_of_the_catalogue(api: Api, kub
         for each in PERMISSIONS
         for verb in each.verbs
     }
-    assert asked == allowed
+    # What else evaluation-api may do is for the REST API; tests/e2e shows that all of it is used.
+    assert asked <= allowed
 
 
 async def test_a_token_for_another_audience_is_refused(api: Api, kubectl: Kubectl, run: Run) -> None:
