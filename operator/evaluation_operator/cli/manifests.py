@@ -77,10 +77,15 @@ def read(files: Iterable[str]) -> Manifests:
 def _documents(file: str) -> list[Any]:
     try:
         if file == "-":
-            text = sys.stdin.read(MAX_FILE)
+            text = sys.stdin.read(MAX_FILE + 1)
         else:
             with Path(file).open(encoding="utf-8") as opened:
-                text = opened.read(MAX_FILE)
+                text = opened.read(MAX_FILE + 1)
+        if len(text) > MAX_FILE:
+            raise invalid(
+                f"{file} has more than {MAX_FILE // 2**20} Mi characters; put rows into a file of their own and "
+                "give it as a dataset with a files_url"
+            )
         # The C loader where PyYAML was built with it: rows make files of many MB.
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         return list(yaml.load_all(text, Loader=loader))

@@ -97,6 +97,9 @@ _BY_STATUS: Mapping[int, type[ClusterError]] = {
     429: TooManyRequests,
 }
 
+_TOO_LARGE = ("etcdserver: request is too large", "trying to send message larger than max")
+"""How the store behind the API server refuses an object; the server passes it on as 500."""
+
 
 def from_status(
     status: int, body: Mapping[str, Any] | None, *, request: str = "", retry_after: float | None = None
@@ -119,6 +122,8 @@ def from_status(
     kind = _BY_STATUS.get(status)
     if status == 409 and reason == "AlreadyExists":
         kind = AlreadyExists
+    elif status >= 500 and any(words in message for words in _TOO_LARGE):
+        kind = TooLarge
     elif kind is None:
         kind = Unavailable if status >= 500 else ClusterError
     return kind(message, status=status, reason=reason, causes=causes, request=request, retry_after=retry_after)

@@ -12,9 +12,15 @@ from evaluation_operator.resources import acceptance, references
 from evaluation_operator.resources.config import ConfigBody
 from evaluation_operator.resources.identity import job_id
 from evaluation_operator.resources.job import EvaluationJobSpec
-from evaluation_operator.resources.pinned import PinnedJob, digest
+from evaluation_operator.resources.pinned import MAX_PINNED_BYTES, PinnedJob, digest
 from evaluation_operator.resources.secrets import Lifted, SecretRef, lift
 from evaluation_operator.resources.target import TargetBody
+
+_TOO_LARGE: Final = (
+    "Target and config have {size} bytes as JSON, and a pod can be given {limit}. Put the rows into a file and name it "
+    "as a dataset (spec.target.dataset or the dataset of a task): on a volume of spec.run.volumes, in a bucket or on a "
+    "hub. Create a new job."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,9 @@ def resolve(o: Observed) -> Resolution | Problem:
         target=TargetBody.model_validate(lifted_target.body),
         config=ConfigBody.model_validate(lifted_config.body),
     )
+    size = len(pinned.dumps().encode())
+    if size > MAX_PINNED_BYTES:
+        return Problem(reasons.INVALID_SPEC, _TOO_LARGE.format(size=size, limit=MAX_PINNED_BYTES), fatal=True)
     links = dict.fromkeys((*lifted_target.references, *lifted_config.references))
     return Resolution(pinned, resolved, {**lifted_target.inline, **lifted_config.inline}, tuple(links))
 

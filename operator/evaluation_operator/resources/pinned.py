@@ -4,13 +4,16 @@ afterwards."""
 import hashlib
 import json
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from pydantic import Field
 
 from .base import Model
 from .config import ConfigBody
 from .target import TargetBody
+
+MAX_PINNED_BYTES: Final = 1024 * 1024
+"""Largest pinned job: it goes into a ConfigMap, and the API server takes no more in one."""
 
 
 class PinnedJob(Model):

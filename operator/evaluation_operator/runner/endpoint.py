@@ -7,6 +7,7 @@ under way the client must not be what limits the run.
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import random
 import ssl
@@ -41,6 +42,8 @@ _SUFFIXES = {
     "/completions": EndpointKind.COMPLETIONS,
     "/embeddings": EndpointKind.EMBEDDINGS,
 }
+LARGE = 1024 * 1024
+"""Bytes of a request from which it is written in pieces."""
 STALE_WITHIN = 1.0
 """Seconds within which a kept connection shows that the server had closed it."""
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
@@ -279,7 +282,8 @@ class Channel:
         try:
             async with self._client.session.post(
                 self._url,
-                data=payload,
+                # A long text is written piece by piece: aiohttp would hold up all other requests with it.
+                data=payload if len(payload) < LARGE else io.BytesIO(payload),
                 headers=self._headers,
                 timeout=self._timeout,
                 proxy=self._proxy,

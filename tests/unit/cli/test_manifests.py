@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from evaluation_operator.cli import manifests
 from evaluation_operator.cli.manifests import Manifests, pin, read
 from evaluation_operator.resources import outcomes
 from evaluation_operator.resources.pinned import PinnedJob
@@ -190,3 +191,9 @@ def test_standard_input_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_same_file_pins_the_same_job(tmp_path: Path) -> None:
     assert pinned(load(tmp_path, job()))[0].dumps() == pinned(load(tmp_path, job()))[0].dumps()
+
+
+def test_a_file_that_is_too_large_is_not_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifests, "MAX_FILE", 100)
+    with pytest.raises(RunError, match="files_url"):
+        load(tmp_path, job())

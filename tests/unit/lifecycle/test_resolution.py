@@ -213,3 +213,16 @@ def test_a_model_without_an_endpoint_is_named() -> None:
     assert (found.reason, found.fatal) == ("TargetInvalid", False)
     target["model"]["api_endpoint"] = {"url": "http://proxy/v1/chat/completions", "model_id": "meta/llama"}
     assert check(observe(raw_job(target=target))) is None
+
+
+@pytest.mark.parametrize(("size", "fine"), [(1_040_000, True), (1_060_000, False)])
+def test_a_job_that_no_pod_can_be_given_says_where_to_put_its_rows(size: int, fine: bool) -> None:
+    rows = [{"text": "x" * 1000}] * (size // 1013)
+    observed = observe(raw_job(target={"type": "rows", "rows": rows}))
+    if fine:
+        assert len(resolution(observed).pinned.dumps()) > 1_000_000
+        return
+    found = problem(observed)
+    assert (found.reason, found.fatal) == ("InvalidSpec", True)
+    assert "spec.target.dataset" in found.message
+    assert "1048576" in found.message

@@ -50,6 +50,17 @@ def answer_with(endpoint: FaultyEndpoint, respond: Respond) -> None:
     endpoint.fault = fault
 
 
+async def test_a_prompt_of_several_megabytes_is_sent_whole_and_sent_again(endpoint: FaultyEndpoint) -> None:
+    async def once_busy(request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
+        return web.Response(status=503) if number == 1 else echo(body)
+
+    endpoint.fault = once_busy
+    text = "echo " + "x" * 2_000_000
+    response = await ask(endpoint.url, retries=1, max_body=8_000_000, body={"messages": [{"content": text}]})
+    assert response.text == text.removeprefix("echo ")
+    assert [body["messages"][0]["content"] == text for body in endpoint.bodies] == [True, True]
+
+
 async def test_a_chat_answer(endpoint: FaultyEndpoint) -> None:
     response = await ask(endpoint.url, key="k-123456")
     assert response.text == "7"

@@ -7,6 +7,7 @@ from evaluation_operator.server.refusals import Refused, conflict
 from evaluation_operator.server.status_writer import cluster_trouble
 
 _LONGEST = 1000
+FILES_INSTEAD = "put rows into a file and give it as a dataset with a files_url (a volume, a bucket or a hub)"
 
 
 def refused_by_cluster(error: errors.ClusterError, what: str) -> Refused:
@@ -27,7 +28,7 @@ def refused_by_cluster(error: errors.ClusterError, what: str) -> Refused:
     if isinstance(error, errors.NotFound):
         return Refused(404, "not-found", f"{what} does not exist")
     if isinstance(error, errors.TooLarge):
-        return Refused(413, "too-large", f"{what} is larger than the cluster stores")
+        return Refused(413, "too-large", f"{what} is larger than the cluster stores (about 1 MiB); {FILES_INSTEAD}")
     if isinstance(error, errors.Forbidden) and not _lacks_rights(error):
         return Refused(403, "refused", f"{what} is refused by the cluster: {said}")
     return cluster_trouble(error)

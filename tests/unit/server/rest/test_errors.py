@@ -24,6 +24,7 @@ WHAT = "the evaluation job team-a/smoke"
         (401, "Unauthorized", "Unauthorized", 503),
         (429, "TooManyRequests", "later", 503),
         (500, "InternalError", "etcd", 503),
+        (500, "InternalError", "etcdserver: request is too large", 413),
     ],
 )
 def test_whose_fault_it_is(status: int, reason: str, message: str, answered: int) -> None:
