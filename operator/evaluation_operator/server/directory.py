@@ -24,6 +24,14 @@ class Directory(Protocol):
         """The EvaluationConfig of this name (or identifier) in the API."""
         ...
 
+    async def result(self, identifier: str) -> Body | None:
+        """The ConfigMap of a result that a caller made."""
+        ...
+
+    def at(self, resource: Resource, namespace: str, name: str) -> Body | None:
+        """The object of this Kubernetes name, as far as the watches have shown it."""
+        ...
+
     def took(self, resource: Resource, body: Mapping[str, Any]) -> None:
         """The cluster answered our own write with this object."""
         ...

@@ -20,14 +20,14 @@ from evaluation_operator.cluster.port import (
     ClusterPort,
     Resource,
 )
-from evaluation_operator.resources import acceptance, references
+from evaluation_operator.resources import acceptance, phases, references
 from evaluation_operator.resources.config import ConfigPayload
 from evaluation_operator.resources.identity import ANNOTATION_CREATED
 from evaluation_operator.resources.target import TargetPayload
 from evaluation_operator.server.access.callers import Caller
 from evaluation_operator.server.directory import Directory
 from evaluation_operator.server.key_store import KeyStore, made_for
-from evaluation_operator.server.objects import creation, keys, requests, updates
+from evaluation_operator.server.objects import creation, keys, requests, states, updates
 from evaluation_operator.server.refusals import Refused, invalid
 from evaluation_operator.server.rest.bodies import keys_from
 from evaluation_operator.server.rest.errors import refused_by_cluster
@@ -65,6 +65,10 @@ class Writes:
             secret_references=settings.entities.secret_references,
             allowed_namespaces=("*",) if settings.entities.shared else (),
         )
+
+    def serves(self, namespace: str) -> bool:
+        """Whether there can be anything in this namespace."""
+        return self._settings.serves(namespace)
 
     def namespace(self, given: str | None) -> str:
         """The namespace that a request means. Raises Refused (422) for one that is not served."""
@@ -108,6 +112,14 @@ class Writes:
             await self._owned(namespace, keys.secrets_of(body["spec"]), EVALUATION_JOBS, made)
         return made
 
+    async def cancel_job(self, caller: Caller, body: Body) -> Body:
+        """Asks for an EvaluationJob to be stopped for good; the record stays. One that has ended is left as it is."""
+        metadata = body["metadata"]
+        await caller.require("patch", EVALUATION_JOBS, metadata["namespace"], metadata["name"])
+        if states.phase(body) in (*phases.TERMINAL, phases.CANCELLING):
+            return body
+        return await self._patched(EVALUATION_JOBS, body, {"spec": {"cancel": True}})
+
     async def create_target(self, caller: Caller, request: requests.Target) -> Body:
         """Makes an EvaluationTarget: 409 for a name that is taken."""
         namespace = self.namespace(request.namespace)
@@ -146,6 +158,10 @@ class Writes:
         """Merges `changes` into an object, whatever else has changed in it."""
         metadata = body["metadata"]
         await caller.require("patch", resource, metadata["namespace"], metadata["name"])
+        return await self._patched(resource, body, changes)
+
+    async def _patched(self, resource: Resource, body: Body, changes: Body) -> Body:
+        metadata = body["metadata"]
         with _refusals(resource, body):
             changed = await self._cluster.patch(
                 resource, metadata["namespace"], metadata["name"], changes, uid=metadata["uid"]

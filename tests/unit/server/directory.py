@@ -29,6 +29,12 @@ class LiveDirectory:
     async def config(self, namespace: str, name: str) -> Body | None:
         return self._find(EVALUATION_CONFIGS, namespace, name, identifiers.config_id)
 
+    def at(self, resource: Resource, namespace: str, name: str) -> Body | None:
+        for body in self._cluster.objects(resource):
+            if (body["metadata"]["namespace"], body["metadata"]["name"]) == (namespace, name):
+                return body
+        return None
+
     def took(self, resource: Resource, body: Mapping[str, Any]) -> None:
         self.told.append(("took", body["metadata"]["name"]))
 

@@ -37,9 +37,15 @@ def status(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def phase(body: Mapping[str, Any]) -> str:
-    """Return the job's phase, v2's status word; `created` until the operator has seen it."""
+    """Return the job's phase, v2's status word; `created` until the operator has seen it.
+
+    A job that is to be cancelled and has not ended is `cancelling` at once, also before the operator says so: it can
+    end in no other way then, as the operator writes no end over a change that it has not seen.
+    """
     found = status(body).get("phase")
-    return found if isinstance(found, str) and found in V1_STATUS else phases.CREATED
+    known = found if isinstance(found, str) and found in V1_STATUS else phases.CREATED
+    cancelled = (body.get("spec") or {}).get("cancel") is True
+    return phases.CANCELLING if cancelled and known not in phases.TERMINAL else known
 
 
 def v1_status(body: Mapping[str, Any]) -> str:

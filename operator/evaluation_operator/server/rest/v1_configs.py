@@ -1,0 +1,28 @@
+"""`/v1/evaluation/configs`: how something can be evaluated, kept under names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from evaluation_operator.cluster.port import EVALUATION_CONFIGS
+from evaluation_operator.server.directory import Directory
+from evaluation_operator.server.objects import requests, v1
+from evaluation_operator.server.rest.v1_entities import Entities, Kind
+from evaluation_operator.server.writes import Writes
+
+
+def configs(
+    directory: Directory, writes: Writes, *, wall_clock: Callable[[], float]
+) -> Entities[requests.Config, requests.ConfigUpdate]:
+    """The calls on configs."""
+    kind = Kind(
+        word="config",
+        resource=EVALUATION_CONFIGS,
+        new=requests.Config,
+        change=requests.ConfigUpdate,
+        find=directory.config,
+        create=writes.create_config,
+        update=writes.update_config,
+        shown=v1.config,
+    )
+    return Entities(kind, writes, wall_clock=wall_clock)

@@ -1,0 +1,118 @@
+"""Targets and configs of v1 for callers: what the two kinds have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import APIRouter, Path, Response
+
+from evaluation_operator.cluster.port import Body, Resource
+from evaluation_operator.server.access.callers import Caller, CurrentCaller
+from evaluation_operator.server.objects import timestamps
+from evaluation_operator.server.objects.requests import Config, ConfigUpdate, Target, TargetUpdate
+from evaluation_operator.server.refusals import Refused, invalid
+from evaluation_operator.server.rest.bodies import Document, answer, parsed
+from evaluation_operator.server.writes import Writes
+
+Namespace = Annotated[str, Path(max_length=255, description="Namespace of Kubernetes.", examples=["team-a"])]
+EntityName = Annotated[str, Path(max_length=255, description="Its name, or its identifier.", examples=["llama-3.1-8b"])]
+
+_New = TypeVar("_New", bound=Target | Config)
+_Change = TypeVar("_Change", bound=TargetUpdate | ConfigUpdate)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[_New, _Change]):
+    """What is different between them."""
+
+    word: str
+    resource: Resource
+    new: type[_New]
+    change: type[_Change]
+    find: Callable[[str, str], Awaitable[Body | None]]
+    create: Callable[[Caller, _New], Awaitable[Body]]
+    update: Callable[[Caller, Body, _Change], Awaitable[Body]]
+    shown: Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
+class Entities(Generic[_New, _Change]):
+    """The calls on one kind. Each raises Refused or RequestValidationError."""
+
+    def __init__(self, kind: Kind[_New, _Change], writes: Writes, *, wall_clock: Callable[[], float]) -> None:
+        self._kind = kind
+        self._writes = writes
+        self._wall_clock = wall_clock
+
+    async def create(self, caller: Caller, document: Any) -> Response:
+        """201 with what was made."""
+        made = await self._kind.create(caller, parsed(self._kind.new, document))
+        return answer(self._kind.shown(made), 201)
+
+    async def retrieve(self, caller: Caller, namespace: str, name: str) -> Response:
+        """The one of this name."""
+        return answer(self._kind.shown(await self.found(caller, namespace, name)))
+
+    async def update(self, caller: Caller, namespace: str, name: str, document: Any) -> Response:
+        """The changed one."""
+        request = parsed(self._kind.change, document)
+        for field, given, path in (("name", request.name, name), ("namespace", request.namespace, namespace)):
+            if given not in (None, path):
+                raise invalid(["body", field], f"{field} cannot change; create another {self._kind.word} instead")
+        body = await self.found(caller, namespace, name)
+        return answer(self._kind.shown(await self._kind.update(caller, body, request)))
+
+    async def delete(self, caller: Caller, namespace: str, name: str) -> Response:
+        """What was deleted, and when."""
+        body = await self.found(caller, namespace, name)
+        shown = self._kind.shown(body)
+        await self._writes.delete(caller, self._kind.resource, body)
+        return answer(
+            {
+                "id": shown["id"],
+                "message": f"the {self._kind.word} {namespace}/{name} was deleted",
+                "deleted_at": timestamps.rendered(datetime.fromtimestamp(self._wall_clock(), UTC)),
+            }
+        )
+
+    async def found(self, caller: Caller, namespace: str, name: str) -> Body:
+        """The object of this name. Raises Refused: 404 without one."""
+        body = await self._kind.find(namespace, name) if self._writes.serves(namespace) else None
+        # Before it is said whether there is one: who may not look must not learn names.
+        await caller.require("get", self._kind.resource, namespace, body["metadata"]["name"] if body else "")
+        if body is None:
+            word = self._kind.word
+            raise Refused(404, f"no-{word}", f"there is no evaluation {word} {namespace[:64]}/{name[:256]}")
+        return body
+
+
+def router(entities: Entities[Any, Any], plural: str) -> APIRouter:
+    """The routes of one kind; `plural` is its part of the path."""
+    routes = APIRouter(prefix=f"/v1/evaluation/{plural}", tags=[plural])
+    word = plural.removesuffix("s")
+
+    @routes.post("", status_code=201, summary=f"Create a {word}", operation_id=f"create_{word}")
+    async def create(caller: CurrentCaller, document: Document) -> Response:
+        return await entities.create(caller, document)
+
+    @routes.get("/{namespace}/{name}", summary=f"Get a {word}", operation_id=f"get_{word}")
+    async def retrieve(namespace: Namespace, name: EntityName, caller: CurrentCaller) -> Response:
+        return await entities.retrieve(caller, namespace, name)
+
+    @routes.patch(
+        "/{namespace}/{name}", summary=f"Change a {word}: what is not given stays", operation_id=f"update_{word}"
+    )
+    async def update(namespace: Namespace, name: EntityName, caller: CurrentCaller, document: Document) -> Response:
+        return await entities.update(caller, namespace, name, document)
+
+    @routes.delete(
+        "/{namespace}/{name}",
+        summary=f"Delete a {word}, and the keys that came with it",
+        operation_id=f"delete_{word}",
+    )
+    async def delete(namespace: Namespace, name: EntityName, caller: CurrentCaller) -> Response:
+        return await entities.delete(caller, namespace, name)
+
+    return routes
