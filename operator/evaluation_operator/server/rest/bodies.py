@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -12,6 +13,7 @@ from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
+from evaluation_operator.server.objects import timestamps
 from evaluation_operator.server.objects.keys import KeyRefused
 from evaluation_operator.server.refusals import invalid
 
@@ -49,3 +51,9 @@ Document = Annotated[Any, Depends(document)]
 def answer(content: Any, status: int = 200) -> Response:
     """An answer of JSON that is known to be right: FastAPI's own way would look at every value once more."""
     return Response(orjson.dumps(content), status_code=status, media_type="application/json")
+
+
+def deleted(identifier: str, what: str, now: float) -> Response:
+    """The answer to a deletion. `now` is in seconds since 1970."""
+    moment = timestamps.rendered(datetime.fromtimestamp(now, UTC))
+    return answer({"id": identifier, "message": f"{what} was deleted", "deleted_at": moment})

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from evaluation_operator.cluster.port import Body, Resource
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
-from evaluation_operator.server.objects import timestamps
 from evaluation_operator.server.objects.requests import Config, ConfigUpdate, Target, TargetUpdate
 from evaluation_operator.server.refusals import Refused, invalid
-from evaluation_operator.server.rest.bodies import Document, answer, parsed
+from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.writes import Writes
 
 Namespace = Annotated[str, Path(max_length=255, description="Namespace of Kubernetes.", examples=["team-a"])]
-EntityName = Annotated[str, Path(max_length=255, description="Its name, or its identifier.", examples=["llama-3.1-8b"])]
+
+
+def _name(request: Request) -> str:
+    """The part of the path that the two kinds call differently."""
+    return str(next(value for key, value in request.path_params.items() if key.endswith("_name")))
+
+
+EntityName = Annotated[str, Depends(_name)]
 
 _New = TypeVar("_New", bound=Target | Config)
 _Change = TypeVar("_Change", bound=TargetUpdate | ConfigUpdate)
@@ -69,13 +74,7 @@ class Entities(Generic[_New, _Change]):
         body = await self.found(caller, namespace, name)
         shown = self._kind.shown(body)
         await self._writes.delete(caller, self._kind.resource, body)
-        return answer(
-            {
-                "id": shown["id"],
-                "message": f"the {self._kind.word} {namespace}/{name} was deleted",
-                "deleted_at": timestamps.rendered(datetime.fromtimestamp(self._wall_clock(), UTC)),
-            }
-        )
+        return deleted(shown["id"], f"the evaluation {self._kind.word} {namespace}/{name}", self._wall_clock())
 
     async def found(self, caller: Caller, namespace: str, name: str) -> Body:
         """The object of this name. Raises Refused: 404 without one."""
@@ -90,28 +89,23 @@ class Entities(Generic[_New, _Change]):
 
 def router(entities: Entities[Any, Any], plural: str) -> APIRouter:
     """The routes of one kind; `plural` is its part of the path."""
-    routes = APIRouter(prefix=f"/v1/evaluation/{plural}", tags=[plural])
     word = plural.removesuffix("s")
+    routes = APIRouter(prefix=f"/v1/evaluation/{plural}", tags=[f"v1 {plural}"])
+    one = f"/{{namespace}}/{{{word}_name}}"
 
-    @routes.post("", status_code=201, summary=f"Create a {word}", operation_id=f"create_{word}")
+    @routes.post("", status_code=201, summary=f"Create a {word}")
     async def create(caller: CurrentCaller, document: Document) -> Response:
         return await entities.create(caller, document)
 
-    @routes.get("/{namespace}/{name}", summary=f"Get a {word}", operation_id=f"get_{word}")
+    @routes.get(one, summary=f"Get a {word}")
     async def retrieve(namespace: Namespace, name: EntityName, caller: CurrentCaller) -> Response:
         return await entities.retrieve(caller, namespace, name)
 
-    @routes.patch(
-        "/{namespace}/{name}", summary=f"Change a {word}: what is not given stays", operation_id=f"update_{word}"
-    )
+    @routes.patch(one, summary=f"Change a {word}: what is not given stays")
     async def update(namespace: Namespace, name: EntityName, caller: CurrentCaller, document: Document) -> Response:
         return await entities.update(caller, namespace, name, document)
 
-    @routes.delete(
-        "/{namespace}/{name}",
-        summary=f"Delete a {word}, and the keys that came with it",
-        operation_id=f"delete_{word}",
-    )
+    @routes.delete(one, summary=f"Delete a {word}, and the keys that came with it")
     async def delete(namespace: Namespace, name: EntityName, caller: CurrentCaller) -> Response:
         return await entities.delete(caller, namespace, name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
@@ -10,9 +11,9 @@ from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.archives.results import whole_result
 from evaluation_operator.server.directory import Directory
-from evaluation_operator.server.objects import requests, v1, v2
+from evaluation_operator.server.objects import identifiers, requests, v1, v2
 from evaluation_operator.server.refusals import Refused
-from evaluation_operator.server.rest.bodies import Document, answer, parsed
+from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.store import ArtifactStore
 from evaluation_operator.server.writes import Writes
 
@@ -25,10 +26,13 @@ JobId = Annotated[
 class Jobs:
     """The calls on jobs. Each raises Refused or RequestValidationError."""
 
-    def __init__(self, directory: Directory, writes: Writes, store: ArtifactStore) -> None:
+    def __init__(
+        self, directory: Directory, writes: Writes, store: ArtifactStore, *, wall_clock: Callable[[], float]
+    ) -> None:
         self._directory = directory
         self._writes = writes
         self._store = store
+        self._wall_clock = wall_clock
 
     async def create(self, caller: Caller, document: Any) -> Response:
         """201 with the new job."""
@@ -40,9 +44,11 @@ class Jobs:
         return answer(await self.shown(caller, await self.found(caller, job_id)))
 
     async def delete(self, caller: Caller, job_id: str) -> Response:
-        """204. What still runs is stopped."""
-        await self._writes.delete(caller, EVALUATION_JOBS, await self.found(caller, job_id))
-        return Response(status_code=204)
+        """What was deleted, and when. What still runs is stopped."""
+        job = await self.found(caller, job_id)
+        await self._writes.delete(caller, EVALUATION_JOBS, job)
+        named = identifiers.v1_job_id(job["metadata"]["uid"])
+        return deleted(named, f"the evaluation job {named}", self._wall_clock())
 
     async def cancel(self, caller: Caller, job_id: str) -> Response:
         """The job, which is being cancelled, or as it ended."""
@@ -90,7 +96,7 @@ class Jobs:
 
 def router(jobs: Jobs) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/evaluation/jobs", tags=["jobs"])
+    routes = APIRouter(prefix="/v1/evaluation/jobs", tags=["v1 jobs"])
 
     @routes.post("", status_code=201, summary="Create a job")
     async def create_v1_job(caller: CurrentCaller, document: Document) -> Response:
@@ -100,7 +106,7 @@ def router(jobs: Jobs) -> APIRouter:
     async def get_v1_job(job_id: JobId, caller: CurrentCaller) -> Response:
         return await jobs.retrieve(caller, job_id)
 
-    @routes.delete("/{job_id}", status_code=204, summary="Delete a job, with all that belongs to it")
+    @routes.delete("/{job_id}", summary="Delete a job, with all that belongs to it")
     async def delete_v1_job(job_id: JobId, caller: CurrentCaller) -> Response:
         return await jobs.delete(caller, job_id)
 

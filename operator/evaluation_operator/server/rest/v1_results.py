@@ -17,7 +17,7 @@ from evaluation_operator.server.archives.results import whole_result
 from evaluation_operator.server.directory import Directory
 from evaluation_operator.server.objects import identifiers, notes, requests, timestamps, user_results, v1
 from evaluation_operator.server.refusals import Refused, conflict, invalid
-from evaluation_operator.server.rest.bodies import Document, answer, parsed
+from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.rest.errors import refused_by_cluster
 from evaluation_operator.server.store import ArtifactStore
 from evaluation_operator.server.writes import Writes
@@ -110,8 +110,7 @@ class Results:
         except ClusterError as error:
             raise refused_by_cluster(error, f"the result {result_id}") from error
         self._directory.forget(CONFIG_MAPS, config_map)
-        deleted = timestamps.rendered(self._now())
-        return answer({"id": result_id, "message": f"the result {result_id} was deleted", "deleted_at": deleted})
+        return deleted(result_id, f"the evaluation result {result_id}", self._wall_clock())
 
     async def of_job(self, job: Body) -> dict[str, Any]:
         """A job's own result, whole."""
@@ -165,7 +164,7 @@ class Results:
 
 def router(results: Results) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/evaluation/results", tags=["results"])
+    routes = APIRouter(prefix="/v1/evaluation/results", tags=["v1 results"])
 
     @routes.post("", status_code=201, summary="Keep a result of your own beside a job")
     async def create_result(caller: CurrentCaller, document: Document) -> Response:
