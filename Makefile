@@ -75,7 +75,7 @@ parity-full: venv ## The same over every sample of every offline category, both 
 	BFCL_PARITY=full $(BIN)/pytest -q tests/parity
 
 .PHONY: test-integration
-test-integration: venv cluster ## Tests against a real kube-apiserver
+test-integration: venv cluster s3-server ## Tests against a real kube-apiserver and a real S3 server
 	$(BIN)/pytest -q tests/integration
 
 .PHONY: test-e2e

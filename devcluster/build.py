@@ -22,7 +22,7 @@ from pathlib import Path
 
 from . import toolchain
 from .errors import ClusterError
-from .paths import PROGRAMS
+from .paths import PROGRAMS, S3
 from .progress import Progress, Step
 
 STRIP = "-s -w"
@@ -31,13 +31,14 @@ STRIP = "-s -w"
 @dataclass(frozen=True)
 class Program:
     """`package` as `go build` takes it; `names` are the commands it serves; `module` is where its version
-    comes from.
+    comes from; `home` is the folder of the Go module that pins it.
     """
 
     name: str
     package: str
     module: str
     names: tuple[str, ...]
+    home: Path = PROGRAMS
 
 
 KUBERNETES = Program(
@@ -53,14 +54,22 @@ KUBECONFORM = Program(
 )
 KWOK = Program("kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok", ("kwok",))
 KIND = Program("kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind", ("kind",))
-ALL = (KUBERNETES, COREDNS, HELM, KUBECONFORM, KWOK, KIND)
+VERSITYGW = Program(
+    "versitygw",
+    "github.com/versity/versitygw/cmd/versitygw",
+    "github.com/versity/versitygw",
+    ("versitygw",),
+    S3,
+)
+"""An S3 server on a folder, for tests of the artifact store."""
+ALL = (KUBERNETES, COREDNS, HELM, KUBECONFORM, KWOK, KIND, VERSITYGW)
 
 
 def module_version(go_mod: str, module: str) -> str:
     """The version that a go.mod requires of `module`. Raises ClusterError when it requires none."""
     match = re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+(v\S+)", go_mod, re.MULTILINE)
     if match is None:
-        raise ClusterError(f"devcluster/programs/go.mod requires no version of {module}")
+        raise ClusterError(f"the go.mod requires no version of {module}")
     return match[1]
 
 
@@ -68,31 +77,38 @@ def go_directive(go_mod: str) -> str:
     """The least Go version that a go.mod asks for."""
     match = re.search(r"^go\s+(\S+)", go_mod, re.MULTILINE)
     if match is None:
-        raise ClusterError("devcluster/programs/go.mod names no Go version")
+        raise ClusterError("the go.mod below devcluster/ names no Go version")
     return match[1]
 
 
 def linker_flags(program: Program, go_mod: str) -> str:
     """`-ldflags`: smaller files, and the version each program reports."""
-    version = module_version(go_mod, program.module)
-    kubernetes_major, kubernetes_minor = module_version(go_mod, KUBERNETES.module).removeprefix("v").split(".")[:2]
     variables: dict[str, str] = {}
     if program == KUBERNETES:
+        version, major, minor = _kubernetes(go_mod)
         prefix = "k8s.io/component-base/version"
         variables = {
             f"{prefix}.gitVersion": version,
-            f"{prefix}.gitMajor": kubernetes_major,
-            f"{prefix}.gitMinor": kubernetes_minor,
+            f"{prefix}.gitMajor": major,
+            f"{prefix}.gitMinor": minor,
         }
     elif program == HELM:
-        variables = {"helm.sh/helm/v3/internal/version.version": version}
+        variables = {"helm.sh/helm/v3/internal/version.version": module_version(go_mod, program.module)}
         # What Helm takes for the cluster's version when it renders without one.
+        _, major, minor = _kubernetes(go_mod)
         for package in ("chartutil", "lint/rules"):
-            variables[f"helm.sh/helm/v3/pkg/{package}.k8sVersionMajor"] = kubernetes_major
-            variables[f"helm.sh/helm/v3/pkg/{package}.k8sVersionMinor"] = kubernetes_minor
+            variables[f"helm.sh/helm/v3/pkg/{package}.k8sVersionMajor"] = major
+            variables[f"helm.sh/helm/v3/pkg/{package}.k8sVersionMinor"] = minor
     elif program == KUBECONFORM:
-        variables = {"main.version": version}
+        variables = {"main.version": module_version(go_mod, program.module)}
     return " ".join([STRIP, *(f"-X {name}={value}" for name, value in variables.items())])
+
+
+def _kubernetes(go_mod: str) -> tuple[str, str, str]:
+    """Version, major and minor."""
+    version = module_version(go_mod, KUBERNETES.module)
+    major, minor = version.removeprefix("v").split(".")[:2]
+    return version, major, minor
 
 
 def key(program: Program, sources: Mapping[str, bytes], flags: str, machine: str) -> str:
@@ -117,7 +133,14 @@ def build(programs: Sequence[Program], cache: Path, progress: Progress) -> dict[
 
     Returns the file of each program by its name.
     """
-    sources = _sources()
+    files: dict[str, Path] = {}
+    for home in dict.fromkeys(program.home for program in programs):
+        files |= _build_in(home, [program for program in programs if program.home == home], cache, progress)
+    return files
+
+
+def _build_in(home: Path, programs: Sequence[Program], cache: Path, progress: Progress) -> dict[str, Path]:
+    sources = _sources(home)
     go_mod = sources["go.mod"].decode()
     flags = {program.name: linker_flags(program, go_mod) for program in programs}
     files = {
@@ -164,9 +187,10 @@ def _go_build(
         "GOTOOLCHAIN": "local",
     }
     packages = [program.package for program in programs]
+    home = programs[0].home
     names = ", ".join(program.name for program in programs)
     with progress.step(f"fetching the sources of {names}") as step:
-        _follow([str(go), "list", "-deps", *packages], environment, step, "packages")
+        _follow([str(go), "list", "-deps", *packages], home, environment, step, "packages")
         total = step.detail.split()[0]
     # The output folder lies on the same file system as the cache, so that a finished file is moved there in
     # one step.
@@ -180,7 +204,7 @@ def _go_build(
         command.append(f"-ldflags={full}={flags[program.name]}")
     try:
         with progress.step(f"building {names} (minutes the first time, seconds when Go's cache is warm)") as step:
-            _follow([*command, *packages], environment, step, f"of at most {total} packages compiled")
+            _follow([*command, *packages], home, environment, step, f"of at most {total} packages compiled")
         for program in programs:
             final = files[program.name]
             final.parent.mkdir(parents=True, exist_ok=True)
@@ -189,12 +213,12 @@ def _go_build(
         shutil.rmtree(output)
 
 
-def _follow(command: Sequence[str], environment: Mapping[str, str], step: Step, unit: str) -> None:
+def _follow(command: Sequence[str], home: Path, environment: Mapping[str, str], step: Step, unit: str) -> None:
     """Runs it, shows in `step` how many lines it has printed, and raises ClusterError with the last of them
     when it fails.
     """
     process = subprocess.Popen(
-        command, cwd=PROGRAMS, env=dict(environment), text=True, errors="replace",
+        command, cwd=home, env=dict(environment), text=True, errors="replace",
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None and process.stderr is not None  # noqa: S101
@@ -229,9 +253,9 @@ def _follow(command: Sequence[str], environment: Mapping[str, str], step: Step, 
         raise ClusterError(f"`{' '.join(command)}` failed with exit code {code}:\n{''.join(said)}")
 
 
-def _sources() -> dict[str, bytes]:
-    wanted = [PROGRAMS / "go.mod", PROGRAMS / "go.sum", *PROGRAMS.rglob("*.go")]
-    return {str(file.relative_to(PROGRAMS)): file.read_bytes() for file in wanted}
+def _sources(home: Path) -> dict[str, bytes]:
+    wanted = [home / "go.mod", home / "go.sum", *home.rglob("*.go")]
+    return {str(file.relative_to(home)): file.read_bytes() for file in wanted}
 
 
 @contextmanager

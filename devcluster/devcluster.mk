@@ -21,6 +21,10 @@ kubeconfig: ## Print the path of the cluster's kubeconfig
 tools: ## Build helm and kubeconform without a cluster
 	@$(PYTHON3) -m devcluster tools
 
+.PHONY: s3-server
+s3-server: ## Build the S3 server that the artifact store is tested with
+	@$(PYTHON3) -m devcluster tools versitygw
+
 .PHONY: images
 images: ## Build what changed of the images and load it into the cluster
 	@$(PYTHON3) -m images

@@ -10,6 +10,8 @@ from .errors import ClusterError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(__file__).resolve().parent / "programs"
+S3 = Path(__file__).resolve().parent / "s3"
+"""A Go module of its own: a change in it does not build Kubernetes anew."""
 
 # kubelet keeps sockets up to 40 bytes below its root, and a unix socket's path ends at 107 bytes.
 LONGEST_STATE_PATH = 60

@@ -33,7 +33,10 @@ _MIB = 1024 * 1024
 _PIECE = _MIB
 _PART = 5 * _MIB
 """Least size of a part of a multipart upload at S3."""
-_PARTS_AT_ONCE = 2
+_PARTS_BEHIND = 0
+"""Parts that may be on their way while a piece is written: before each piece the library waits for the last part."""
+_ABORT_SECONDS = 5.0
+"""How long an upload that was stopped may take to remove what it stored."""
 _KEY_PART = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ARCHIVE = ".tar.gz"
 _LOG = ".log"
@@ -143,13 +146,30 @@ class ArtifactStore:
             return Stored(digest, size, created=False)
         self._require_room(size)
         try:
-            await obstore.put_async(self._store, key, source, chunk_size=_PART, max_concurrency=_PARTS_AT_ONCE)
+            await self._upload(key, source)
             if self._root is not None:
                 # "Stored" is the word on which a pod ends; it must hold through a power cut.
                 await asyncio.to_thread(_sync, self._root / key)
         except (ObstoreError, OSError, ValueError) as error:
             raise trouble(error) from error
         return Stored(digest, size, created=True)
+
+    async def _upload(self, key: str, source: AsyncIterator[bytes]) -> None:
+        """Streams to the store. An upload that is dropped on the way leaves its parts at an object store, one whose
+        source fails takes them away: so a cancellation fails the source, and waits for that."""
+        stopped = asyncio.Event()
+        pieces = _until(source, stopped)
+        upload = asyncio.ensure_future(
+            obstore.put_async(self._store, key, pieces, chunk_size=_PART, max_concurrency=_PARTS_BEHIND)
+        )
+        try:
+            await asyncio.shield(upload)
+        except asyncio.CancelledError:
+            stopped.set()
+            await asyncio.wait([upload], timeout=_ABORT_SECONDS)
+            if not upload.cancel():
+                upload.exception()
+            raise
 
     async def size(self, job: JobAddress, digest: str) -> int | None:
         """Size of the archive in bytes; None when it is not there."""
@@ -347,9 +367,44 @@ async def _verified(chunks: AsyncIterator[bytes], digest: str, size: int) -> Asy
         yield bytes(piece)
 
 
+async def _until(source: AsyncIterator[bytes], stopped: asyncio.Event) -> AsyncIterator[bytes]:
+    """The same pieces; raises when `stopped` is set, also while the next piece is waited for.
+
+    Before it raises it gives an empty piece, for which the store's library waits until no part is on its way: a part
+    that arrived at an object store after its upload was aborted would lie there for ever.
+    """
+
+    async def following() -> bytes | None:
+        return await anext(source, None)
+
+    stop = asyncio.create_task(stopped.wait())
+    try:
+        while True:
+            piece = asyncio.create_task(following())
+            await asyncio.wait({piece, stop}, return_when=asyncio.FIRST_COMPLETED)
+            failure: BaseException | None
+            if stop.done():
+                piece.cancel()
+                failure = Refused(503, "stopped", "the upload was stopped before its end; try again", retry_after=5)
+            else:
+                failure = piece.exception()
+            if failure is not None:
+                yield b""
+                raise failure
+            content = piece.result()
+            if content is None:
+                return
+            yield content
+    finally:
+        stop.cancel()
+
+
 async def _pieces(found: Any) -> AsyncIterator[bytes]:
-    async for piece in found.stream(min_chunk_size=_PIECE):
-        yield bytes(piece)
+    try:
+        async for piece in found.stream(min_chunk_size=_PIECE):
+            yield bytes(piece)
+    except (ObstoreError, OSError, ValueError) as error:
+        raise trouble(error) from error
 
 
 def _pieces_blocking(found: Any) -> Iterator[bytes]:

@@ -15,7 +15,10 @@ _log = logging.getLogger(__name__)
 _FULL = re.compile(
     r"os error (28|122|27)\b|StorageFull|QuotaExceeded|FileTooLarge|InsufficientStorage|InsufficientCapacity|ENOSPC"
 )
-_MISSING = re.compile(r"NoSuchBucket|ContainerNotFound|The specified bucket does not exist")
+# A listing is refused with a general error, whose text alone tells why: credentials, rights, or no such bucket.
+_REFUSED = re.compile(r"status code: 40[134]\b|NoSuchBucket|ContainerNotFound|The specified bucket does not exist")
+# A write into a bucket that does not exist, or by an unknown key at some servers, is answered as "not found".
+_REFUSALS = (PermissionDeniedError, UnauthenticatedError, PermissionError, FileNotFoundError)
 
 
 def full() -> Refused:
@@ -30,7 +33,7 @@ def trouble(error: Exception) -> Refused:
         _log.error("the artifact store is full", extra={"error": first_line(error)})
         return full()
     _log.error("the artifact store failed", extra={"error": first_line(error), "type": type(error).__name__})
-    if isinstance(error, (PermissionDeniedError, UnauthenticatedError, PermissionError)) or _MISSING.search(text):
+    if isinstance(error, _REFUSALS) or _REFUSED.search(text):
         detail = "the artifact store refuses this service; the administrator must check its bucket and credentials"
         return Refused(503, "store-refused", detail, retry_after=60)
     return Refused(503, "store-down", "the artifact store does not answer; try again", retry_after=5)

@@ -6,7 +6,6 @@ import pytest
 
 from devcluster import build
 from devcluster.errors import ClusterError
-from devcluster.paths import PROGRAMS
 
 GO_MOD = """module x
 
@@ -57,9 +56,10 @@ def test_helm_takes_the_clusters_version_for_its_own_rendering() -> None:
 
 
 def test_the_committed_module_pins_every_program() -> None:
-    go_mod = (PROGRAMS / "go.mod").read_text()
     for program in build.ALL:
+        go_mod = (program.home / "go.mod").read_text()
         assert build.module_version(go_mod, program.module).startswith("v")
+        assert build.linker_flags(program, go_mod)
 
 
 def test_links_replace_what_an_earlier_version_left(tmp_path: Path) -> None:

@@ -127,6 +127,7 @@ async def test_a_disk_that_is_gone(store: ArtifactStore, tmp_path: Path) -> None
         (GenericError("Disk quota exceeded (os error 122)"), 507),
         (GenericError("error sending request: connection refused (os error 111)"), 503),
         (GenericError("Server returned non-2xx status code: 404 Not Found: <Code>NoSuchBucket</Code>"), 503),
+        (GenericError("list request: Server returned non-2xx status code: 403 Forbidden: SignatureDoesNotMatch"), 503),
         (PermissionDeniedError("AccessDenied"), 503),
         (PermissionError(13, "Permission denied"), 503),
     ],

@@ -189,12 +189,15 @@ class World:
 
 
 @asynccontextmanager
-async def world(root: Path, *, live_command: Sequence[str] = COMMAND, **settings: Any) -> AsyncIterator[World]:
-    """`settings` as in the settings file, section by section. The clock stands still; `app.state` is not touched."""
+async def world(
+    root: Path, *, artifacts: ArtifactStore | None = None, live_command: Sequence[str] = COMMAND, **settings: Any
+) -> AsyncIterator[World]:
+    """`settings` as in the settings file, section by section. The clock stands still; `app.state` is not touched.
+    Without `artifacts` the store is on the disk, at `root`."""
     cluster = MemoryCluster()
     run = await start_run(cluster)
     clock = Clock()
-    store = ArtifactStore.open(f"file://{root}")
+    store = artifacts or ArtifactStore.open(f"file://{root}")
     parsed = Settings.model_validate(settings)
     app = create_app(
         Dependencies(parsed, cluster, store, clock=clock, wall_clock=lambda: WALL, live_command=live_command)
