@@ -37,7 +37,8 @@ from evaluation_operator.server.reporting import Reporting
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.status_patch import Verdict, judge
 from evaluation_operator.server.status_writer import StatusWriter, gone, over
-from evaluation_operator.server.store import ArtifactStore, wrong_digest
+from evaluation_operator.server.store import ArtifactStore
+from evaluation_operator.server.store_upload import wrong_digest
 
 MAX_DEPTH = 32
 """Deepest nesting of a report, whose free-form parts go into the status."""

@@ -9,7 +9,6 @@ nothing here unpacks them. The log of each of the job's pods lies beside it, as 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
 import shutil
@@ -26,17 +25,11 @@ from obstore.store import LocalStore, MemoryStore
 from obstore.store import from_url as store_from_url
 
 from evaluation_operator.server.addresses import JobAddress
-from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.store_trouble import first_line, full, trouble
+from evaluation_operator.server.store_upload import upload, verified
 
 _MIB = 1024 * 1024
 _PIECE = _MIB
-_PART = 5 * _MIB
-"""Least size of a part of a multipart upload at S3."""
-_PARTS_BEHIND = 0
-"""Parts that may be on their way while a piece is written: before each piece the library waits for the last part."""
-_ABORT_SECONDS = 5.0
-"""How long an upload that was stopped may take to remove what it stored."""
 _KEY_PART = re.compile(r"[A-Za-z0-9-]{1,64}")
 _ARCHIVE = ".tar.gz"
 _LOG = ".log"
@@ -80,11 +73,6 @@ class StoredLog:
     size: int
     """Bytes."""
     stored: datetime
-
-
-def wrong_digest(expected: str, actual: str) -> Refused:
-    """422: what arrived is not what was announced."""
-    return Refused(422, "digest", f"the digest of what arrived is {actual}, but Content-Digest announced {expected}")
 
 
 class ArtifactStore:
@@ -139,37 +127,20 @@ class ArtifactStore:
         Refused: 400 when fewer or more bytes came, 422 for another digest, and whatever `chunks` raises, unchanged.
         """
         key = _key(job, digest)
-        source = _verified(chunks, digest, size)
+        source = verified(chunks, digest, size)
         if await self.size(job, digest) == size:
             async for _ in source:
                 pass
             return Stored(digest, size, created=False)
         self._require_room(size)
         try:
-            await self._upload(key, source)
+            await upload(self._store, key, source)
             if self._root is not None:
                 # "Stored" is the word on which a pod ends; it must hold through a power cut.
                 await asyncio.to_thread(_sync, self._root / key)
         except (ObstoreError, OSError, ValueError) as error:
             raise trouble(error) from error
         return Stored(digest, size, created=True)
-
-    async def _upload(self, key: str, source: AsyncIterator[bytes]) -> None:
-        """Streams to the store. An upload that is dropped on the way leaves its parts at an object store, one whose
-        source fails takes them away: so a cancellation fails the source, and waits for that."""
-        stopped = asyncio.Event()
-        pieces = _until(source, stopped)
-        upload = asyncio.ensure_future(
-            obstore.put_async(self._store, key, pieces, chunk_size=_PART, max_concurrency=_PARTS_BEHIND)
-        )
-        try:
-            await asyncio.shield(upload)
-        except asyncio.CancelledError:
-            stopped.set()
-            await asyncio.wait([upload], timeout=_ABORT_SECONDS)
-            if not upload.cancel():
-                upload.exception()
-            raise
 
     async def size(self, job: JobAddress, digest: str) -> int | None:
         """Size of the archive in bytes; None when it is not there."""
@@ -342,61 +313,6 @@ def _key(job: JobAddress, digest: str) -> str:
 
 def _log_key(job: JobAddress, pod_uid: str) -> str:
     return f"{_shelf(job)}/{_part(pod_uid)}{_LOG}"
-
-
-async def _verified(chunks: AsyncIterator[bytes], digest: str, size: int) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of a good size; raises at the end, at the latest, if they are not what was announced."""
-    hasher = hashlib.sha256()
-    seen = 0
-    piece = bytearray()
-    async for chunk in chunks:
-        seen += len(chunk)
-        if seen > size:
-            raise Refused(400, "length", f"more than the announced {size} bytes arrived")
-        hasher.update(chunk)
-        piece += chunk
-        if len(piece) >= _PIECE:
-            yield bytes(piece)
-            piece.clear()
-    if seen != size:
-        raise Refused(400, "length", f"only {seen} of the announced {size} bytes arrived")
-    actual = "sha256:" + hasher.hexdigest()
-    if actual != digest:
-        raise wrong_digest(digest, actual)
-    if piece:
-        yield bytes(piece)
-
-
-async def _until(source: AsyncIterator[bytes], stopped: asyncio.Event) -> AsyncIterator[bytes]:
-    """The same pieces; raises when `stopped` is set, also while the next piece is waited for.
-
-    Before it raises it gives an empty piece, for which the store's library waits until no part is on its way: a part
-    that arrived at an object store after its upload was aborted would lie there for ever.
-    """
-
-    async def following() -> bytes | None:
-        return await anext(source, None)
-
-    stop = asyncio.create_task(stopped.wait())
-    try:
-        while True:
-            piece = asyncio.create_task(following())
-            await asyncio.wait({piece, stop}, return_when=asyncio.FIRST_COMPLETED)
-            failure: BaseException | None
-            if stop.done():
-                piece.cancel()
-                failure = Refused(503, "stopped", "the upload was stopped before its end; try again", retry_after=5)
-            else:
-                failure = piece.exception()
-            if failure is not None:
-                yield b""
-                raise failure
-            content = piece.result()
-            if content is None:
-                return
-            yield content
-    finally:
-        stop.cancel()
 
 
 async def _pieces(found: Any) -> AsyncIterator[bytes]:
