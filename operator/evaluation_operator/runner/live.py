@@ -96,7 +96,6 @@ def _check(target: TargetBody, config: ConfigBody) -> None:
 
 
 def _scored(engine: Engine, plan: TaskPlan) -> TaskScore:
-
     return engine.score(plan, asyncio.run(_answered(engine, plan)))
 
 
