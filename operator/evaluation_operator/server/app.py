@@ -20,6 +20,7 @@ from evaluation_operator.server.access.callers import Access
 from evaluation_operator.server.access.gate import Gate
 from evaluation_operator.server.answers import Answers
 from evaluation_operator.server.identity import Senders
+from evaluation_operator.server.joblogs.keeper import Keeper
 from evaluation_operator.server.joblogs.sources import Sources
 from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.live import COMMAND, LiveEvaluations
@@ -74,6 +75,7 @@ def create_app(given: Dependencies) -> FastAPI:
 
     reporting = Reporting(writer, settings.reports, metrics, artifact_url=artifact_url, clock=given.clock)
     retention = Retention(settings, given.cluster, given.store, wall_clock=given.wall_clock)
+    keeper = Keeper(settings, given.cluster, given.store, clock=given.clock)
     readiness = probes.Readiness(given.cluster, given.store, clock=given.clock)
 
     @asynccontextmanager
@@ -84,6 +86,7 @@ def create_app(given: Dependencies) -> FastAPI:
         loops = [asyncio.create_task(reporting.run(), name="the writer of progress")]
         if retention.enabled:
             loops.append(asyncio.create_task(retention.run(), name="the removal of archives"))
+        loops.append(asyncio.create_task(keeper.run(), name="the keeper of logs"))
         for loop in loops:
             loop.add_done_callback(_report_death)
         try:
