@@ -262,6 +262,24 @@ class ClusterPort(Protocol):
         ...
 
 
+async def each_metadata(
+    cluster: ClusterPort, resource: Resource, namespaces: tuple[str, ...], labels: str = ""
+) -> AsyncGenerator[Body, None]:
+    """The metadata of every object of a kind (with these labels) in these namespaces (none: in all), page by page.
+
+    Raises ClusterError, also when the list became too old on the way: what was given so far is then no whole list.
+    """
+    for namespace in namespaces or ("",):
+        resume = ""
+        while True:
+            page = await cluster.list_metadata(resource, namespace, labels=labels, resume=resume)
+            for found in page.items:
+                yield found["metadata"]
+            if not page.resume:
+                break
+            resume = page.resume
+
+
 async def list_all(
     cluster: ClusterPort, resource: Resource, namespace: str = "", *, labels: str = "", limit: int = 500
 ) -> list[Body]:
@@ -305,5 +323,6 @@ __all__ = [
     "Request",
     "RequestHook",
     "Resource",
+    "each_metadata",
     "list_all",
 ]

@@ -8,32 +8,35 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from evaluation_operator.cluster.errors import ClusterError, NotFound
-from evaluation_operator.cluster.port import Body, ClusterPort, Resource
+from evaluation_operator.cluster.port import (
+    CONFIG_MAPS,
+    EVALUATION_CONFIGS,
+    EVALUATION_JOBS,
+    EVALUATION_TARGETS,
+    ClusterPort,
+)
 from evaluation_operator.server import downloads, intake, probes
 from evaluation_operator.server.access.callers import Access
 from evaluation_operator.server.access.gate import Gate
 from evaluation_operator.server.answers import Answers
 from evaluation_operator.server.identity import Senders
-from evaluation_operator.server.joblogs.keeper import Keeper
-from evaluation_operator.server.joblogs.sources import Sources
-from evaluation_operator.server.jobs import JobsById
+from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.key_store import KeyStore
 from evaluation_operator.server.live import COMMAND, LiveEvaluations
 from evaluation_operator.server.logs import AccessLog
 from evaluation_operator.server.metrics import Metrics
-from evaluation_operator.server.objects.names import object_name
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
-from evaluation_operator.server.rest import v1_downloads, v1_live, v2_logs
-from evaluation_operator.server.rest.openapi import document
+from evaluation_operator.server.rest import routes
 from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
-from evaluation_operator.server.status_writer import StatusWriter, cluster_trouble
+from evaluation_operator.server.status_writer import StatusWriter
 from evaluation_operator.server.store import ArtifactStore
 
 _log = logging.getLogger(__name__)
@@ -58,7 +61,10 @@ class Dependencies:
 def create_app(given: Dependencies) -> FastAPI:
     """The ASGI application. Its lifespan runs the writer of progress, and writes what waits at the end."""
     settings, metrics = given.settings, given.metrics
-    writer = StatusWriter(given.cluster, metrics, memory=settings.reports.max_jobs)
+    index = _index(given)
+    writer = StatusWriter(
+        given.cluster, metrics, memory=settings.reports.max_jobs, written=partial(index.took, EVALUATION_JOBS)
+    )
     senders = Senders(
         given.cluster,
         metrics,
@@ -74,19 +80,22 @@ def create_app(given: Dependencies) -> FastAPI:
         return downloads.artifact_url(settings.public_url, job_uid)
 
     reporting = Reporting(writer, settings.reports, metrics, artifact_url=artifact_url, clock=given.clock)
+    key_store = KeyStore(given.cluster, settings.namespaces, wall_clock=given.wall_clock)
     retention = Retention(settings, given.cluster, given.store, wall_clock=given.wall_clock)
-    keeper = Keeper(settings, given.cluster, given.store, clock=given.clock)
-    readiness = probes.Readiness(given.cluster, given.store, clock=given.clock)
+    readiness = probes.Readiness(given.cluster, given.store, index, clock=given.clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         swept = await asyncio.to_thread(given.store.sweep)
         if swept:
             _log.info("removed unfinished uploads of an earlier process", extra={"files": swept})
-        loops = [asyncio.create_task(reporting.run(), name="the writer of progress")]
+        loops = [
+            asyncio.create_task(reporting.run(), name="the writer of progress"),
+            asyncio.create_task(index.run(), name="the watches"),
+            asyncio.create_task(key_store.run(), name="the sweep of Secrets"),
+        ]
         if retention.enabled:
             loops.append(asyncio.create_task(retention.run(), name="the removal of archives"))
-        loops.append(asyncio.create_task(keeper.run(), name="the keeper of logs"))
         for loop in loops:
             loop.add_done_callback(_report_death)
         try:
@@ -107,6 +116,7 @@ def create_app(given: Dependencies) -> FastAPI:
         redoc_url=None,
     )
     app.state.readiness = readiness
+    app.state.index = index
     app.state.access = Access(settings.access, given.cluster, metrics, clock=given.clock, wall_clock=given.wall_clock)
     answers = Answers(metrics)
     app.add_middleware(Gate, settings=settings.rest, live_seconds=settings.live.seconds + 15, refuse=answers.refused)
@@ -130,32 +140,30 @@ def create_app(given: Dependencies) -> FastAPI:
         artifact_url=artifact_url,
         clock=given.clock,
     )
-    jobs = JobsById(given.cluster, settings.namespaces, clock=given.clock)
     app.include_router(intake.router(handlers))
-    sources = Sources(given.cluster, given.store)
-    logs = v2_logs.Logs(jobs.find, sources, max_concurrent=settings.store.max_log_reads)
-    app.include_router(v2_logs.router(logs))
-    zips = v1_downloads.ZipDownloads(settings, jobs.find, given.store, sources, metrics)
-    app.include_router(v1_downloads.router(zips))
-    evaluations = LiveEvaluations(settings.live, given.live_command)
-    live = v1_live.Live(evaluations, _stored(given.cluster), settings)
-    app.include_router(v1_live.router(live))
-    app.include_router(downloads.router(downloads.Downloads(settings, jobs, given.store, metrics)))
-    app.include_router(document.router())
-    app.include_router(probes.router(readiness, reporting, metrics, given.clock))
+    parts = routes.Parts(
+        settings,
+        given.cluster,
+        given.store,
+        index,
+        key_store,
+        LiveEvaluations(settings.live, given.live_command),
+        metrics,
+        given.wall_clock,
+    )
+    for router in routes.routers(parts):
+        app.include_router(router)
+    app.include_router(probes.router(readiness, reporting, index, metrics, given.clock))
     return app
 
 
-def _stored(cluster: ClusterPort) -> v1_live.Stored:
-    async def find(resource: Resource, namespace: str, name: str) -> Body | None:
-        try:
-            return await cluster.get(resource, namespace, object_name(name))
-        except NotFound:
-            return None
-        except ClusterError as error:
-            raise cluster_trouble(error) from error
-
-    return find
+def _index(given: Dependencies) -> Index:
+    index = Index(given.cluster, given.settings.namespaces, clock=given.clock)
+    for resource in (EVALUATION_JOBS, EVALUATION_TARGETS, EVALUATION_CONFIGS, CONFIG_MAPS):
+        objects = given.metrics.index_objects.labels(resource.plural)
+        objects.set_function(partial(len, index.table(resource)))
+    given.metrics.index_silence.set_function(lambda: index.silence)
+    return index
 
 
 def _report_death(loop: asyncio.Task[None]) -> None:

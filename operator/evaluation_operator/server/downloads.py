@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
@@ -12,11 +12,10 @@ from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from evaluation_operator.cluster.port import EVALUATION_JOBS
+from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
 from evaluation_operator.resources.identity import job_id as identifier
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.addresses import JobAddress
-from evaluation_operator.server.jobs import JobsById
 from evaluation_operator.server.limits import Slots
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
@@ -27,6 +26,8 @@ DOWNLOAD_PATH = "/v2/evaluation/jobs/{job_id}/results/artifacts/download"
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
+Find = Callable[[str], Awaitable[Body | None]]
+"""The EvaluationJob that an identifier means, or None. Raises Refused (503)."""
 JobId = Annotated[str, Path(max_length=64, description="Identifier of the job, as its status says.")]
 
 
@@ -44,15 +45,15 @@ def artifact_url(public_url: str, job_uid: str) -> str:
 class Downloads:
     """The archive of a job."""
 
-    def __init__(self, settings: Settings, jobs: JobsById, store: ArtifactStore, metrics: Metrics) -> None:
-        self._jobs = jobs
+    def __init__(self, settings: Settings, find: Find, store: ArtifactStore, metrics: Metrics) -> None:
+        self._find = find
         self._store = store
         self._metrics = metrics
         self._slots = Slots(settings.store.max_downloads, "downloads")
 
     async def archive(self, caller: Caller, job_id: str) -> StreamingResponse:
         """The gzip tar, streamed. Raises Refused: 404 without such a job or archive, 403, 429, 503."""
-        job = await self._jobs.find(job_id)
+        job = await self._find(job_id)
         if job is None:
             raise Refused(404, "no-job", f"there is no evaluation job {job_id[:64]}")
         await caller.require("get", EVALUATION_JOBS, job["metadata"]["namespace"], job["metadata"]["name"])

@@ -55,6 +55,14 @@ class Metrics:
         self.pending = Gauge(
             "evaluation_api_progress_pending", "Jobs whose newest progress waits to be written.", registry=self.registry
         )
+        self.index_objects = Gauge(
+            "evaluation_api_index_objects", "Objects that the watches have shown.", ("kind",), registry=self.registry
+        )
+        self.index_silence = Gauge(
+            "evaluation_api_index_silence_seconds",
+            "Time since the quietest watch last heard of the cluster: lists may be that old.",
+            registry=self.registry,
+        )
         self.artifact_bytes = Counter(
             "evaluation_api_artifact_bytes_total",
             "Bytes of archives stored or sent.",

@@ -21,8 +21,8 @@ from evaluation_operator.cluster.port import (
 PERMISSIONS: tuple[Permission, ...] = (
     Permission(
         EVALUATION_JOBS,
-        frozenset({"get", "list"}),
-        "get: the job that a runner reports on; list: a job by its identifier, for downloads",
+        frozenset({"get", "list", "watch"}),
+        "get: the job that a runner reports on; list, watch: what the REST API knows of all jobs",
     ),
     Permission(
         EVALUATION_JOBS,
@@ -37,13 +37,13 @@ PERMISSIONS: tuple[Permission, ...] = (
     ),
     Permission(
         EVALUATION_TARGETS,
-        frozenset({"get", "create", "patch", "delete"}),
-        "targets that callers create, change and delete; get: the newest state before a change",
+        frozenset({"get", "list", "watch", "create", "patch", "delete"}),
+        "targets that callers create, change and delete; get: the newest before a change; list, watch: all of them",
     ),
     Permission(
         EVALUATION_CONFIGS,
-        frozenset({"get", "create", "patch", "delete"}),
-        "configs that callers create, change and delete; get: the newest state before a change",
+        frozenset({"get", "list", "watch", "create", "patch", "delete"}),
+        "configs that callers create, change and delete; get: the newest before a change; list, watch: all of them",
     ),
     Permission(
         SECRETS,
@@ -62,11 +62,7 @@ PERMISSIONS: tuple[Permission, ...] = (
         "results that callers create themselves are ConfigMaps with a label, which the watch selects",
     ),
     Permission(PODS, frozenset({"get"}), "from a runner's token to its pod, and on to the Kubernetes Job"),
-    Permission(
-        PODS,
-        frozenset({"list", "watch"}),
-        "list: the pods of a job, for its log; watch: runners that end without having uploaded theirs",
-    ),
+    Permission(PODS, frozenset({"list"}), "the pods of a job, for its log"),
     Permission(PODS, frozenset({"get"}), "the log of a pod that runs, or that could not upload it", subresource="log"),
     Permission(BATCH_JOBS, frozenset({"get"}), "from the Kubernetes Job to its evaluation job"),
     Permission(TOKEN_REVIEWS, frozenset({"create"}), "whose token a runner or a caller shows"),

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from evaluation_operator.cluster.errors import ClusterError
 from evaluation_operator.cluster.port import EVALUATION_JOBS, ClusterPort
 from evaluation_operator.resources.identity import API_VERSION
+from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
@@ -22,17 +23,23 @@ _RECHECK_SECONDS = 2.0
 
 
 class Readiness:
-    """Ready is who has once reached the cluster and the store, and is not ending.
+    """Ready is who has once reached the cluster and the store, holds what the cluster holds, and is not ending.
 
     Once: a wrong address or credential stops a roll-out, but a later outage of the store or the cluster does not take
     away the part that still works, nor all replicas at the same moment.
     """
 
     def __init__(
-        self, cluster: ClusterPort, store: ArtifactStore, *, clock: Callable[[], float] = time.monotonic
+        self,
+        cluster: ClusterPort,
+        store: ArtifactStore,
+        index: Index,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
         self._store = store
+        self._index = index
         self._clock = clock
         self._proven = False
         self._problem = "starting"
@@ -52,6 +59,8 @@ class Readiness:
             self._asked_at = now
             self._problem = await self._missing()
             self._proven = not self._problem
+        if not self._problem and not self._index.synced:
+            return "the first list of the cluster's objects is not complete"
         return self._problem
 
     async def _missing(self) -> str:
@@ -67,7 +76,9 @@ class Readiness:
         return ""
 
 
-def router(readiness: Readiness, reporting: Reporting, metrics: Metrics, clock: Callable[[], float]) -> APIRouter:
+def router(
+    readiness: Readiness, reporting: Reporting, index: Index, metrics: Metrics, clock: Callable[[], float]
+) -> APIRouter:
     """The routes; all are open."""
     routes = APIRouter()
 
@@ -81,6 +92,8 @@ def router(readiness: Readiness, reporting: Reporting, metrics: Metrics, clock: 
         stalled = clock() - reporting.beat
         if stalled > _STALLED_SECONDS:
             return JSONResponse({"status": "stalled", "seconds": round(stalled, 1)}, status_code=503)
+        if index.died:
+            return JSONResponse({"status": "the watches have ended"}, status_code=503)
         return JSONResponse({"status": "alive"})
 
     @routes.get("/readyz", include_in_schema=False)

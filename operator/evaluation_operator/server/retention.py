@@ -8,8 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from evaluation_operator.cluster.errors import ClusterError
-from evaluation_operator.cluster.port import ClusterPort
-from evaluation_operator.server.jobs import each_job
+from evaluation_operator.cluster.port import EVALUATION_JOBS, ClusterPort, each_metadata
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.store import ArtifactStore
@@ -61,7 +60,7 @@ class Retention:
             return 0
         living = {
             (metadata["namespace"], metadata["uid"])
-            async for metadata in each_job(self._cluster, self._settings.namespaces)
+            async for metadata in each_metadata(self._cluster, EVALUATION_JOBS, self._settings.namespaces)
         }
         removed = 0
         for namespace, uid in sorted(old - living):

@@ -40,7 +40,7 @@ def over(address: JobAddress) -> Refused:
 
 
 class StatusWriter:
-    """The one place in evaluation-api that writes to the cluster."""
+    """The one place in evaluation-api that writes the status of jobs. `written` is told of each object written."""
 
     def __init__(
         self,
@@ -49,12 +49,14 @@ class StatusWriter:
         *,
         concurrency: int = 16,
         memory: int = 20_000,
+        written: Callable[[Body], None] = lambda job: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._cluster = cluster
         self._metrics = metrics
         self._slots = asyncio.Semaphore(concurrency)
         self._memory = memory
+        self._written = written
         self._sleep = sleep
         # The object as our last write left it: saves reading it before the next write. If somebody else wrote
         # meanwhile, the resourceVersion is stale, the patch fails, and the object is read.
@@ -128,6 +130,7 @@ class StatusWriter:
                 raise cluster_trouble(error) from error
             self._metrics.status_writes.labels("written").inc()
             self._remember(address, updated)
+            self._written(updated)
             return Verdict.WRITE
         raise unavailable("conflict", "the object changes too fast; try again", 2.0)
 

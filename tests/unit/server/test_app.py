@@ -37,6 +37,26 @@ async def test_ready_means_that_cluster_and_store_were_reached_once(world: World
     assert (await world.client.get("/readyz")).status_code == 200
 
 
+async def test_ready_means_that_the_caches_are_filled(world: World) -> None:
+    watch = world.app.state.index.informers[-1]
+    watch.synced.clear()
+    answer = await world.client.get("/readyz")
+    assert (answer.status_code, "first list" in answer.json()["status"]) == (503, True)
+    watch.synced.set()
+    assert (await world.client.get("/readyz")).status_code == 200
+
+
+async def test_watches_that_ended_are_not_alive(world: World) -> None:
+    world.app.state.index.died = True
+    assert (await world.client.get("/livez")).status_code == 503
+
+
+async def test_the_index_is_measured(world: World) -> None:
+    text = (await world.client.get("/metrics")).text
+    assert 'evaluation_api_index_objects{kind="evaluationjobs"} 1.0' in text
+    assert "evaluation_api_index_silence_seconds" in text
+
+
 async def test_a_store_that_cannot_be_reached_is_not_ready(world: World) -> None:
     world.root.rmdir()
     world.root.write_text("")

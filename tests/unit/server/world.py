@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import io
@@ -19,6 +20,7 @@ from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, Body, Identity
 from evaluation_operator.resources.identity import ANNOTATION_PINNED_JOB, REPORT_AUDIENCE
 from evaluation_operator.server.app import Dependencies, create_app
+from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.live import COMMAND
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.store import ArtifactStore
@@ -192,8 +194,11 @@ class World:
 async def world(
     root: Path, *, artifacts: ArtifactStore | None = None, live_command: Sequence[str] = COMMAND, **settings: Any
 ) -> AsyncIterator[World]:
-    """`settings` as in the settings file, section by section. The clock stands still; `app.state` is not touched.
-    Without `artifacts` the store is on the disk, at `root`."""
+    """`settings` as in the settings file, section by section. The clock stands still.
+
+    Of what the lifespan runs only the watches do, and each request finds them up to date. Without `artifacts` the store
+    is on the disk, at `root`.
+    """
     cluster = MemoryCluster()
     run = await start_run(cluster)
     clock = Clock()
@@ -203,8 +208,24 @@ async def world(
         Dependencies(parsed, cluster, store, clock=clock, wall_clock=lambda: WALL, live_command=live_command)
     )
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-        yield World(cluster, run, client, clock, store, root, parsed, app)
+    hooks = {"request": [lambda _: settled(cluster, app.state.index)]}
+    watches = asyncio.create_task(app.state.index.run())
+    try:
+        await settled(cluster, app.state.index)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api", event_hooks=hooks) as client:
+            yield World(cluster, run, client, clock, store, root, parsed, app)
+    finally:
+        watches.cancel()
+        await asyncio.gather(watches, return_exceptions=True)
+
+
+async def settled(cluster: MemoryCluster, index: Index) -> None:
+    """Waits until the watches have shown all that is in the cluster."""
+    cluster.history.bookmark(int(cluster.version))
+    for _ in range(200):
+        if all(informer.version == cluster.version for informer in index.informers):
+            return
+        await asyncio.sleep(0)
 
 
 def archive(size: int = 1000) -> bytes:

@@ -1,17 +1,17 @@
 {{/* What evaluation-api may do where jobs run. server/permissions.py is the catalogue; a test compares the two. */}}
 {{- define "evaluation.apiRules" -}}
-# Finds the job that a runner reports on (get), and a job by its identifier (list).
+# Finds the job that a runner reports on (get), and follows all jobs for the REST API (list, watch).
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs]
-  verbs: [get, list]
+  verbs: [get, list, watch]
 # Callers of the REST API create, cancel and delete jobs, and write about a job's own result.
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs]
   verbs: [create, patch, delete]
-# They create, change (get) and delete targets and configs.
+# They create, change (get) and delete targets and configs, which are followed as the jobs are (list, watch).
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationtargets, evaluationconfigs]
-  verbs: [get, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # Keys that callers send inside a body go into Secrets (create), which their objects own (get, patch) and which follow a job into its
 # namespace (get); those that belong to nothing are found by their label, metadata only (list), and removed (delete).
 - apiGroups: [""]
@@ -25,11 +25,10 @@
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs/status]
   verbs: [patch]
-# Finds the pods of a job, for its log (list), and those that end without having uploaded theirs (watch). Follows a runner's
-# token to its pod (get), and that to its Kubernetes Job ...
+# Follows a runner's token to its pod (get), and that to its Kubernetes Job ...; finds the pods of a job, for its log (list).
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [get, list]
 # ... and that to its job: a pod reports on its own job only.
 - apiGroups: [batch]
   resources: [jobs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
 from evaluation_operator.resources.identity import job_id as identifier
 from evaluation_operator.server.access.callers import CurrentCaller
+from evaluation_operator.server.downloads import Find
 from evaluation_operator.server.joblogs.lines import Line, moment
 from evaluation_operator.server.joblogs.pages import Cursor
 from evaluation_operator.server.joblogs.reading import LogPage, page
@@ -23,8 +24,6 @@ from evaluation_operator.server.refusals import Refused
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
-Find = Callable[[str], Awaitable[Body | None]]
-"""The EvaluationJob that an identifier means, or None. Raises Refused (503)."""
 JobId = Annotated[
     str, Path(max_length=64, description="Identifier of the job.", examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
 ]

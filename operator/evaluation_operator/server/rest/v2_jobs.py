@@ -1,0 +1,108 @@
+"""`/v2/evaluation/jobs`: jobs as v2 knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
+from evaluation_operator.resources.identity import job_id as identifier
+from evaluation_operator.server.access.callers import Caller, CurrentCaller
+from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.index.matching import JOBS_V2
+from evaluation_operator.server.index.rendered import Rendered
+from evaluation_operator.server.index.rows import Row
+from evaluation_operator.server.objects import requests, v2
+from evaluation_operator.server.refusals import Refused
+from evaluation_operator.server.rest import lists
+from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
+from evaluation_operator.server.rest.v2_logs import JobId
+from evaluation_operator.server.writes import Writes
+
+
+class Jobs:
+    """The calls on jobs. Each raises Refused or RequestValidationError."""
+
+    def __init__(self, index: Index, writes: Writes, rendered: Rendered, *, wall_clock: Callable[[], float]) -> None:
+        self._index = index
+        self._writes = writes
+        self._rendered = rendered
+        self._wall_clock = wall_clock
+
+    async def create(self, caller: Caller, document: Any) -> Response:
+        """201 with the new job."""
+        made = await self._writes.create_job(caller, parsed(requests.JobV2, document))
+        return answer(v2.job(made), 201)
+
+    async def page(self, caller: Caller, request: Request) -> Response:
+        """A page of jobs."""
+        query = lists.asked(request)
+        found, total = await lists.rows(self._index, EVALUATION_JOBS, JOBS_V2, query, caller)
+        return lists.answer(query, found, total, self._shown)
+
+    async def retrieve(self, caller: Caller, job_id: str) -> Response:
+        """The job."""
+        return Response(self._shown(await self.row(caller, job_id)), media_type="application/json")
+
+    async def delete(self, caller: Caller, job_id: str) -> Response:
+        """What was deleted, and when. What still runs is stopped."""
+        job = await self.found(caller, job_id)
+        await self._writes.delete(caller, EVALUATION_JOBS, job)
+        named = identifier(job["metadata"]["uid"])
+        return deleted(named, f"the evaluation job {named}", self._wall_clock())
+
+    async def cancel(self, caller: Caller, job_id: str) -> Response:
+        """The job, which is being cancelled, or as it ended."""
+        return answer(v2.job(await self._writes.cancel_job(caller, await self.found(caller, job_id))))
+
+    async def status(self, caller: Caller, job_id: str) -> Response:
+        """The state of the job, with its step and tasks."""
+        return answer(v2.status(await self.found(caller, job_id)))
+
+    async def row(self, caller: Caller, job_id: str) -> Row:
+        """The job in the index. Raises Refused: 404 without one."""
+        row = await self._index.job_row(job_id)
+        if row is None:
+            raise Refused(404, "no-job", f"there is no evaluation job {job_id}")
+        await caller.require("get", EVALUATION_JOBS, *row.place)
+        return row
+
+    async def found(self, caller: Caller, job_id: str) -> Body:
+        """The object. Raises Refused: 404 without one."""
+        return (await self.row(caller, job_id)).body
+
+    def _shown(self, row: Row) -> bytes:
+        return self._rendered.get(("v2", row.uid, row.version), lambda: v2.job(row.body))
+
+
+def router(jobs: Jobs) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix="/v2/evaluation/jobs", tags=["v2 jobs"])
+
+    @routes.post("", status_code=201, summary="Create an evaluation job")
+    async def create(caller: CurrentCaller, document: Document) -> Response:
+        return await jobs.create(caller, document)
+
+    @routes.get("", summary="List jobs")
+    async def list_jobs(caller: CurrentCaller, request: Request) -> Response:
+        return await jobs.page(caller, request)
+
+    @routes.get("/{job_id}", summary="Get a job")
+    async def retrieve(job_id: JobId, caller: CurrentCaller) -> Response:
+        return await jobs.retrieve(caller, job_id)
+
+    @routes.delete("/{job_id}", summary="Delete a job, with all that belongs to it")
+    async def delete(job_id: JobId, caller: CurrentCaller) -> Response:
+        return await jobs.delete(caller, job_id)
+
+    @routes.post("/{job_id}/cancel", summary="Stop a job for good; its record stays")
+    async def cancel(job_id: JobId, caller: CurrentCaller) -> Response:
+        return await jobs.cancel(caller, job_id)
+
+    @routes.get("/{job_id}/status", summary="The state of a job, with its step and tasks")
+    async def status(job_id: JobId, caller: CurrentCaller) -> Response:
+        return await jobs.status(caller, job_id)
+
+    return routes
