@@ -62,10 +62,11 @@ class Scenario(_Strict):
 
 
 def found_scores(results: Mapping[str, Any]) -> dict[str, float | None]:
-    """Return the values of a result by `task/metric/score`, the key that `expect.yaml` and `status.headline` use."""
+    """Return the values of a result by `task/metric/score`, those of groups by `groups.<name>/metric/score`."""
+    tasks, groups = results.get("tasks") or {}, results.get("groups") or {}
     return {
-        f"{task}/{metric}/{score}": value["value"]
-        for task, found in (results.get("tasks") or {}).items()
+        f"{name}/{metric}/{score}": value["value"]
+        for name, found in {**tasks, **{f"groups.{name}": group for name, group in groups.items()}}.items()
         for metric, scores in found["metrics"].items()
         for score, value in scores["scores"].items()
     }

@@ -33,7 +33,8 @@ class APIEndpoint(Model):
     api_key_secret: SecretKeyRef | None = None
     """Secret key that holds the bearer key."""
     format: Literal["nim", "openai", "lama_stack"] = "nim"
-    """Dialect of the endpoint. `nim` and `openai` differ in the names of some request fields."""
+    """Dialect of the endpoint. With `openai` and a reasoning effort, `max_tokens` is sent as `max_completion_tokens`;
+    otherwise requests are the same. `lama_stack` is refused: such a server has an OpenAI dialect."""
     stream: bool | None = None
     """Ask for streamed answers (server-sent events). Scores are the same; the time to the first token is recorded."""
 

@@ -185,7 +185,7 @@ class Channel:
         self._client = client
         self._limits = limits
         self._model_id = endpoint.model_id
-        self._prompting = prompting.Prompting.of(prompt, sampling, self._kind, endpoint.model_id)
+        self._prompting = prompting.Prompting.of(endpoint, prompt, sampling, self._kind)
         self._stream = bool(endpoint.stream) and self._kind is not EndpointKind.EMBEDDINGS
         self._url = URL(endpoint.url)
         self.where = f"POST {display(endpoint.url)}"

@@ -96,9 +96,6 @@ def _check(target: TargetBody, config: ConfigBody) -> None:
 
 
 def _scored(engine: Engine, plan: TaskPlan) -> TaskScore:
-    if plan.endpoints:
-        raise Unsupported(f"config.tasks.{plan.name}: a live evaluation asks no judge; create a job for that")
-
     return engine.score(plan, asyncio.run(_answered(engine, plan)))
 
 

@@ -7,15 +7,17 @@ answers without reasoning text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from evaluation_operator.resources.config import Params
-from evaluation_operator.resources.endpoint import Prompt, ReasoningParams
+from evaluation_operator.resources.endpoint import APIEndpoint, Prompt, ReasoningParams
 
 from .engines.base import EndpointKind, InvalidSpec
 
 SAMPLING: Final = ("temperature", "top_p", "max_tokens", "stop", "top_k")
+OPENAI_REASONING: Final = {"max_tokens": "max_completion_tokens"}
+"""OpenAI's reasoning models refuse the older name, which nearly all other servers know alone."""
 REASONING_FIELDS: Final = ("reasoning_content", "reasoning")
 """Where servers put reasoning text that they separated themselves."""
 
@@ -41,19 +43,23 @@ def sampling(params: Params | None, prompt: Prompt | None) -> dict[str, Any]:
 class Prompting:
     """What is added to each request of one channel, and taken from each answer.
 
-    ``fields``: filled in where a request says nothing else. ``system``: begins the system message. ``end_token``: ends
-    the reasoning in a text; None leaves texts as they are. ``keep_unfinished``: a text without it stays as it is
-    instead of becoming empty.
+    ``fields``: filled in where a request says nothing else. ``renamed``: keys that the endpoint knows by another name.
+    ``system``: begins the system message. ``end_token``: ends the reasoning in a text; None leaves texts as they are.
+    ``keep_unfinished``: a text without it stays as it is instead of becoming empty.
     """
 
     fields: Mapping[str, Any]
+    renamed: Mapping[str, str] = field(default_factory=dict)
     system: str | None = None
     end_token: str | None = None
     keep_unfinished: bool = True
 
     @classmethod
-    def of(cls, prompt: Prompt | None, given: Mapping[str, Any], kind: EndpointKind, model_id: str) -> Prompting:
+    def of(
+        cls, endpoint: APIEndpoint, prompt: Prompt | None, given: Mapping[str, Any], kind: EndpointKind
+    ) -> Prompting:
         """Return what a `prompt` and the sampling parameters mean for a model. Raises ``InvalidSpec``."""
+        model_id = endpoint.model_id
         fields: dict[str, Any] = {"model": model_id}
         if kind is not EndpointKind.EMBEDDINGS:
             fields |= given
@@ -76,6 +82,7 @@ class Prompting:
             fields["reasoning_effort"] = reasoning.effort
         return cls(
             fields,
+            OPENAI_REASONING if endpoint.format == "openai" and reasoning.effort else {},
             prompt.system_prompt or None,
             reasoning.end_token or None,
             reasoning.include_if_not_finished is not False,
@@ -84,6 +91,9 @@ class Prompting:
     def request(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the whole body of a request. What ``body`` says goes before what the job says."""
         whole = {**self.fields, **body}
+        for name, theirs in self.renamed.items():
+            if name in whole:
+                whole[theirs] = whole.pop(name)
         if self.system is not None and "messages" in whole:
             whole["messages"] = _with_system(whole["messages"], self.system)
         return whole
@@ -103,7 +113,7 @@ class Prompting:
     def _separate_choice(self, choice: dict[str, Any]) -> str:
         message = choice.get("message")
         holder, key = (message, "content") if isinstance(message, dict) else (choice, "text")
-        apart = [value for field in REASONING_FIELDS if isinstance(value := holder.pop(field, None), str)]
+        apart = [value for name in REASONING_FIELDS if isinstance(value := holder.pop(name, None), str)]
         text = holder.get(key)
         if self.end_token is None or not isinstance(text, str) or any(part.strip() for part in apart):
             return "".join(apart[:1])

@@ -27,6 +27,7 @@ from evaluation_operator.server.access.gate import Gate
 from evaluation_operator.server.answers import Answers
 from evaluation_operator.server.identity import Senders
 from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.joblogs.keeper import Keeper
 from evaluation_operator.server.key_store import KeyStore
 from evaluation_operator.server.live import COMMAND, LiveEvaluations
 from evaluation_operator.server.logs import AccessLog
@@ -82,6 +83,7 @@ def create_app(given: Dependencies) -> FastAPI:
     reporting = Reporting(writer, settings.reports, metrics, artifact_url=artifact_url, clock=given.clock)
     key_store = KeyStore(given.cluster, settings.namespaces, wall_clock=given.wall_clock)
     retention = Retention(settings, given.cluster, given.store, wall_clock=given.wall_clock)
+    keeper = Keeper(settings, given.cluster, given.store, clock=given.clock)
     readiness = probes.Readiness(given.cluster, given.store, index, clock=given.clock)
 
     @asynccontextmanager
@@ -96,6 +98,7 @@ def create_app(given: Dependencies) -> FastAPI:
         ]
         if retention.enabled:
             loops.append(asyncio.create_task(retention.run(), name="the removal of archives"))
+        loops.append(asyncio.create_task(keeper.run(), name="the keeper of logs"))
         for loop in loops:
             loop.add_done_callback(_report_death)
         try:

@@ -22,6 +22,7 @@ from evaluation_operator.server.access import tokens
 from evaluation_operator.server.access.remembered import Remembered
 from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.metrics import Metrics
+from evaluation_operator.server.owners import controller
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.status_writer import cluster_trouble
 
@@ -136,13 +137,10 @@ def _bound_pod(owner: TokenOwner, namespace: str) -> tuple[str, str]:
 
 
 def _controller(child: Mapping[str, Any], kind: Resource, what: str) -> tuple[str, str]:
-    """Name and uid of the controller, which must be of this kind (of any version of its group)."""
-    for owner in (child.get("metadata") or {}).get("ownerReferences") or ():
-        if owner.get("controller") is True:
-            group = str(owner.get("apiVersion")).rpartition("/")[0]
-            if owner.get("kind") == kind.kind and group == kind.group and owner.get("name") and owner.get("uid"):
-                return str(owner["name"]), str(owner["uid"])
-    raise _foreign(f"{what} is not controlled by a {kind.kind} ({kind.group})")
+    owner = controller(child, kind)
+    if owner is None:
+        raise _foreign(f"{what} is not controlled by a {kind.kind} ({kind.group})")
+    return owner
 
 
 def _pinned_tasks(batch_job: Mapping[str, Any]) -> frozenset[str] | None:

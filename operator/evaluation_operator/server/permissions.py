@@ -62,7 +62,11 @@ PERMISSIONS: tuple[Permission, ...] = (
         "results that callers create themselves are ConfigMaps with a label, which the watch selects",
     ),
     Permission(PODS, frozenset({"get"}), "from a runner's token to its pod, and on to the Kubernetes Job"),
-    Permission(PODS, frozenset({"list"}), "the pods of a job, for its log"),
+    Permission(
+        PODS,
+        frozenset({"list", "watch"}),
+        "list: the pods of a job, for its log; watch: runners that end without having uploaded theirs",
+    ),
     Permission(PODS, frozenset({"get"}), "the log of a pod that runs, or that could not upload it", subresource="log"),
     Permission(BATCH_JOBS, frozenset({"get"}), "from the Kubernetes Job to its evaluation job"),
     Permission(TOKEN_REVIEWS, frozenset({"create"}), "whose token a runner or a caller shows"),

@@ -144,14 +144,7 @@ class ArtifactStore:
 
     async def size(self, job: JobAddress, digest: str) -> int | None:
         """Size of the archive in bytes; None when it is not there."""
-        key = _key(job, digest)
-        try:
-            found = await obstore.head_async(self._store, key)
-        except FileNotFoundError:
-            return None
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
-        return int(found["size"])
+        return await self._size(_key(job, digest))
 
     async def get(self, job: JobAddress, digest: str) -> Download | None:
         """The archive; None when it is not there."""
@@ -193,6 +186,10 @@ class ArtifactStore:
         too_many = {_log_key(job, log.pod_uid) for log in (await self.logs(job))[:-MAX_LOGS]}
         if too_many:
             await self._remove(_shelf(job), too_many.__contains__)
+
+    async def has_log(self, job: JobAddress, pod_uid: str) -> bool:
+        """Whether the log of this pod is kept."""
+        return await self._size(_log_key(job, pod_uid)) is not None
 
     async def logs(self, job: JobAddress) -> list[StoredLog]:
         """The logs of this job's pods, the oldest first."""
@@ -266,6 +263,15 @@ class ArtifactStore:
                 path.unlink(missing_ok=True)
                 removed += 1
         return removed
+
+    async def _size(self, key: str) -> int | None:
+        try:
+            found = await obstore.head_async(self._store, key)
+        except FileNotFoundError:
+            return None
+        except (ObstoreError, OSError, ValueError) as error:
+            raise trouble(error) from error
+        return int(found["size"])
 
     async def _remove(self, shelf: str, doom: Callable[[str], bool]) -> int:
         try:

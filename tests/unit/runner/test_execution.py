@@ -289,3 +289,70 @@ async def test_rows_engine_without_a_model_target_is_refused_when_it_needs_one(t
     error = await fails(PinnedJob.model_validate(body), tmp_path)
     assert error.reason == outcomes.INVALID_SPEC
     assert "type model" in error.message
+
+
+def with_model(pinned: PinnedJob, prompt: dict[str, Any], **endpoint: Any) -> PinnedJob:
+    """The job with a prompt at its target."""
+    body = pinned.to_json()
+    body["target"]["model"]["prompt"] = prompt
+    body["target"]["model"]["api_endpoint"] |= endpoint
+    return PinnedJob.model_validate(body)
+
+
+async def test_what_the_spec_says_of_the_model_is_in_every_request(endpoint: FaultyEndpoint, tmp_path: Path) -> None:
+    prompt = {
+        "system_prompt": "detailed thinking on",
+        "inference_params": {"temperature": 0.2, "top_k": 4},
+        "reasoning_params": {"effort": "low"},
+    }
+    await run(with_model(pinned_job(endpoint.url, temperature=0.9, max_tokens=50), prompt), tmp_path)
+    assert len(endpoint.bodies) == 5
+    for body in endpoint.bodies:
+        assert body["messages"][0] == {"role": "system", "content": "detailed thinking on"}
+        found = {key: body[key] for key in ("temperature", "top_k", "max_tokens", "reasoning_effort")}
+        assert found == {"temperature": 0.2, "top_k": 4, "max_tokens": 50, "reasoning_effort": "low"}
+
+
+@pytest.mark.parametrize(("include", "value"), [(None, 0.75), (True, 0.75), (False, 0.5)])
+async def test_an_answer_is_what_follows_the_reasoning(
+    include: bool | None, value: float, endpoint: FaultyEndpoint, tmp_path: Path
+) -> None:
+    async def think(request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
+        word = body["messages"][-1]["content"].removeprefix("echo ")
+        thought = {"0": f"not 7, {word}</think>\n{word}", "1": word, "2": f"{word}</think>{word}9"}.get(word)
+        if thought is not None:
+            return web.json_response(chat(thought))
+        return web.json_response(chat(word, reasoning_content="hm"))
+
+    endpoint.fault = think
+    prompt = {"reasoning_params": {"end_token": "</think>", "include_if_not_finished": include}}
+    result = await run(with_model(pinned_job(endpoint.url), prompt), tmp_path)
+    assert result.tasks is not None
+    assert result.tasks["task1"].metrics["exact"].scores["match"].value == value
+
+
+async def test_limits_of_the_model_go_before_those_of_the_config(endpoint: FaultyEndpoint, tmp_path: Path) -> None:
+    async def refuse_first(request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
+        return web.Response(status=503) if number == 2 else echo(body)
+
+    endpoint.fault = refuse_first
+    await run(with_model(pinned_job(endpoint.url, max_retries=0), {"inference_params": {"max_retries": 1}}), tmp_path)
+
+
+async def test_a_streamed_run_has_times_to_the_first_token(endpoint: FaultyEndpoint, tmp_path: Path) -> None:
+    async def stream(request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
+        word = body["messages"][-1]["content"].removeprefix("echo ")
+        parts = [{"choices": [{"index": 0, "delta": {"content": text}}]} for text in word]
+        parts.append({"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 2}})
+        text = "".join(f"data: {json.dumps(part)}\n\n" for part in parts) + "data: [DONE]\n\n"
+        return web.Response(text=text, content_type="text/event-stream")
+
+    endpoint.fault = stream
+    result = await run(with_model(pinned_job(endpoint.url, tasks=many(12)), {}, stream=True), tmp_path)
+    assert result.tasks is not None
+    task = result.tasks["task1"]
+    assert task.metrics["exact"].scores["match"].value == 1.0
+    assert task.data is not None
+    assert set(task.data["ttft_seconds"]) == {"p50", "p95", "p99"}
+    assert task.data["completion_tokens"] == 24
+    assert all(line.ttft is not None and 0 < line.ttft <= line.latency for line in samples(tmp_path))

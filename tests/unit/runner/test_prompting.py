@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from evaluation_operator.resources.config import Params
-from evaluation_operator.resources.endpoint import Prompt
+from evaluation_operator.resources.endpoint import APIEndpoint, Prompt
 from evaluation_operator.runner.engines.base import EndpointKind, InvalidSpec
 from evaluation_operator.runner.prompting import Prompting, sampling
 
@@ -13,7 +13,8 @@ USER = {"role": "user", "content": "hi"}
 
 
 def prompting(prompt: dict[str, Any] | None = None, kind: EndpointKind = EndpointKind.CHAT, **given: Any) -> Prompting:
-    return Prompting.of(Prompt.model_validate(prompt) if prompt else None, given, kind, "m")
+    endpoint = APIEndpoint(url="http://nim:8000/v1/chat/completions", model_id="m", format=given.pop("format", "nim"))
+    return Prompting.of(endpoint, Prompt.model_validate(prompt) if prompt else None, given, kind)
 
 
 def test_the_targets_sampling_goes_before_the_configs() -> None:
@@ -63,6 +64,21 @@ def test_a_system_prompt_is_the_first_message_or_begins_it() -> None:
 
 def test_effort_is_sent() -> None:
     assert prompting({"reasoning_params": {"effort": "low"}}).request({})["reasoning_effort"] == "low"
+
+
+@pytest.mark.parametrize(
+    ("form", "effort", "name"),
+    [
+        ("openai", "low", "max_completion_tokens"),
+        ("openai", None, "max_tokens"),
+        ("nim", "low", "max_tokens"),
+    ],
+)
+def test_openais_reasoning_models_have_another_name_for_the_limit(form: str, effort: str | None, name: str) -> None:
+    found = prompting({"reasoning_params": {"effort": effort}}, format=form, max_tokens=5)
+    assert found.request({})[name] == 5
+    assert found.request({"max_tokens": 7})[name] == 7
+    assert len(found.request({}).keys() & {"max_tokens", "max_completion_tokens"}) == 1
 
 
 @pytest.mark.parametrize("key", ["system_prompt_template", "icl_few_shot_examples"])

@@ -25,10 +25,11 @@
 - apiGroups: [evaluation-operator.dev]
   resources: [evaluationjobs/status]
   verbs: [patch]
-# Follows a runner's token to its pod (get), and that to its Kubernetes Job ...; finds the pods of a job, for its log (list).
+# Finds the pods of a job, for its log (list), and those that end without having uploaded theirs (watch). Follows a runner's
+# token to its pod (get), and that to its Kubernetes Job ...
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list]
+  verbs: [get, list, watch]
 # ... and that to its job: a pod reports on its own job only.
 - apiGroups: [batch]
   resources: [jobs]

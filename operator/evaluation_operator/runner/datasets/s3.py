@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -13,6 +13,9 @@ from obstore.store import S3Store
 
 from ..engines.base import InvalidSpec
 from .sources import MAX_FILES, PIECE, DataContext, DataFile, Unavailable, choose, inner_split
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
 
 _VARIABLES: Final = (
     "AWS_ACCESS_KEY_ID",
@@ -78,8 +81,11 @@ def _file(store: S3Store, key: str, name: str, split: str | None) -> DataFile:
     size, tag = int(found["size"]), found["e_tag"]
 
     def part(start: int) -> bytes:
-        result = obstore.get(store, key, options={"range": (start, min(start + _PART, size)), "if_match": tag})
-        return bytes(result.bytes())
+        options: GetOptions = {"range": (start, min(start + _PART, size))}
+        if tag is not None:
+            # An object that is replaced while it is read must not become a mixture of both.
+            options["if_match"] = tag
+        return bytes(obstore.get(store, key, options=options).bytes())
 
     def parts() -> Iterator[bytes]:
         start = 0

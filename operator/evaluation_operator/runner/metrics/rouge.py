@@ -33,8 +33,8 @@ class _Words(Tokenizer):  # type: ignore[misc]
 
     def keep(self, *texts: str) -> list[int]:
         """Keep the words of these texts, forget others, and return how many words each has."""
-        self._kept = {text: self._tokenizer.tokenize(text) for text in texts}
-        return [len(self._kept[text]) for text in texts]
+        self._kept = kept = {text: self._tokenizer.tokenize(text) for text in texts}
+        return [len(kept[text]) for text in texts]
 
 
 class Rouge:

@@ -24,7 +24,7 @@ def calls_of(value: object) -> list[Call]:
     """Read calls of the form ``{function: {name, arguments}}``, or ``{name, arguments}``.
 
     ``arguments``: an object, or its JSON text; absent, null or empty text is the empty object. What is no call has
-    neither name nor arguments, and equals nothing.
+    neither name nor arguments, and equals nothing that ``problem`` lets pass.
     """
     return [_call(each) for each in value] if isinstance(value, Sequence) and not isinstance(value, str) else []
 
@@ -40,15 +40,13 @@ def problem(calls: Sequence[Call]) -> str | None:
 
 
 def compare(expected: Sequence[Call], made: Sequence[Call]) -> dict[str, float]:
-    """Return both scores of one sample, each 1.0 or 0.0.
+    """Return both scores of one sample, each 1.0 or 0.0. ``expected``: calls without a ``problem``.
 
     All expected calls have to be there and no other: order is ignored, how often a call comes is not. Names and
     values are compared with their case; 1 and 1.0 are the same number, 1 and true are not the same value.
     """
     names = Counter(call.name for call in expected) == Counter(call.name for call in made)
-    broken = any(call.name is None or call.arguments is None for call in made)
-    whole = not broken and Counter(expected) == Counter(made)
-    return {NAMES: float(names), NAMES_AND_ARGUMENTS: float(whole)}
+    return {NAMES: float(names), NAMES_AND_ARGUMENTS: float(Counter(expected) == Counter(made))}
 
 
 def _call(value: object) -> Call:

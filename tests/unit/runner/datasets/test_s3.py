@@ -33,6 +33,7 @@ class Bucket:
     authorizations: list[str | None] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
     status: int = 0
+    tag: str | None = '"tag"'
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.authorizations.append(request.headers.get("Authorization"))
@@ -44,7 +45,9 @@ class Bucket:
         if key not in self.files:
             return web.Response(status=404)
         content = self.files[key]
-        headers = {"ETag": '"tag"', "Last-Modified": "Wed, 25 Nov 2026 10:00:00 GMT"}
+        headers = {"Last-Modified": "Wed, 25 Nov 2026 10:00:00 GMT"} | ({"ETag": self.tag} if self.tag else {})
+        if request.headers.get("If-Match") not in {None, self.tag}:
+            return web.Response(status=412)
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range", ""))
         if wanted is None:
             return web.Response(body=content, headers=headers)
@@ -86,6 +89,30 @@ async def read(bucket: Bucket, folder: Path, url: str, **more: Any) -> Rows:
 async def test_an_object_is_read_with_the_credentials_of_the_environment(bucket: Bucket, tmp_path: Path) -> None:
     assert list(await read(bucket, tmp_path, "s3://team/set/my%20rows.jsonl")) == [{"n": 1}, {"n": 2}]
     assert all("Credential=access-key/" in str(found) for found in bucket.authorizations)
+
+
+async def test_a_server_without_entity_tags(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.tag = None
+    assert len(await read(bucket, tmp_path, "s3://team/set/my rows.jsonl")) == 2
+
+
+async def test_an_object_that_is_replaced_while_it_is_read_is_read_anew(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "_PART", 7)
+    inner, seen = bucket.handle, 0
+
+    async def replaced(request: web.Request) -> web.StreamResponse:
+        nonlocal seen
+        seen += 1
+        if seen == 3:
+            bucket.files = {"set/my rows.jsonl": ROWS.replace(b"1", b"3")}
+            bucket.tag = '"other"'
+        return await inner(request)
+
+    async with serve(("*", "/{path:.*}", replaced)) as base:
+        bucket.url = base
+        assert list(await read(bucket, tmp_path, "s3://team/set/my rows.jsonl")) == [{"n": 3}, {"n": 2}]
 
 
 async def test_a_large_object_is_read_in_parts(bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
