@@ -118,12 +118,16 @@ class DemoEndpoint:
         chat = request.path.endswith("/chat/completions")
         share = request.headers.get(WRONG_SHARE)
         message = self._message(body, chat, None if share is None else float(share))
-        # What it takes to find the answer is a part of the latency, as it is in a model's server.
+        answer = _completion(body, message, chat, len(raw))
+        whole = None if body.get("stream") else json.dumps(answer).encode()
+        # What it takes to find and to write the answer is a part of the latency, as it is in a model's server.
         if (left := ready - time.monotonic() - _LATE) > 0:
             await asyncio.sleep(left)
-        if fault == Fault.NONE:
-            return await _answer(request, body, message, chat, len(raw))
-        return await _faulty(request, fault)
+        if fault != Fault.NONE:
+            return await _faulty(request, fault)
+        if whole is None:
+            return await _streamed(request, answer)
+        return web.Response(body=whole, content_type="application/json")
 
     def _message(self, body: dict[str, Any], chat: bool, wrong_share: float | None) -> dict[str, Any]:
         if not chat:
@@ -194,9 +198,7 @@ def _forced_call(body: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-async def _answer(
-    request: web.Request, body: dict[str, Any], message: dict[str, Any], chat: bool, size: int
-) -> web.StreamResponse:
+def _completion(body: dict[str, Any], message: dict[str, Any], chat: bool, size: int) -> dict[str, Any]:
     calls = message.get("tool_calls")
     finish = "tool_calls" if calls else "stop"
     # Counted in characters divided by four: there is no tokenizer here, and nothing depends on the numbers.
@@ -206,7 +208,7 @@ async def _answer(
         choice["message"] = message
     else:
         choice["text"] = message["content"] or ""
-    answer = {
+    return {
         "id": "demo",
         "object": "chat.completion" if chat else "text_completion",
         "created": 0,
@@ -219,16 +221,18 @@ async def _answer(
         },
         "demo_notice": NOTICE,
     }
-    if not body.get("stream"):
-        return web.Response(body=json.dumps(answer).encode(), content_type="application/json")
+
+
+async def _streamed(request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+    """The whole answer as a single event."""
     stream = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     await stream.prepare(request)
-    if chat:
-        delta = dict(message)
-        if calls:
-            delta["tool_calls"] = [{"index": number, **call} for number, call in enumerate(calls)]
+    [choice] = answer["choices"]
+    if "message" in choice:
+        delta = dict(choice.pop("message"))
+        if delta.get("tool_calls"):
+            delta["tool_calls"] = [{"index": number, **call} for number, call in enumerate(delta["tool_calls"])]
         choice["delta"] = delta
-        del choice["message"]
         answer["object"] = "chat.completion.chunk"
     await stream.write(f"data: {json.dumps(answer)}\n\ndata: [DONE]\n\n".encode())
     await stream.write_eof()
