@@ -118,15 +118,15 @@ class DemoEndpoint:
         chat = request.path.endswith("/chat/completions")
         share = request.headers.get(WRONG_SHARE)
         message = self._message(body, chat, None if share is None else float(share))
-        answer = _completion(body, message, chat, len(raw))
-        whole = None if body.get("stream") else json.dumps(answer).encode()
+        completion = _completion(body, message, chat, len(raw))
+        whole = None if body.get("stream") else json.dumps(completion).encode()
         # What it takes to find and to write the answer is a part of the latency, as it is in a model's server.
         if (left := ready - time.monotonic() - _LATE) > 0:
             await asyncio.sleep(left)
         if fault != Fault.NONE:
             return await _faulty(request, fault)
         if whole is None:
-            return await _streamed(request, answer)
+            return await _streamed(request, completion)
         return web.Response(body=whole, content_type="application/json")
 
     def _message(self, body: dict[str, Any], chat: bool, wrong_share: float | None) -> dict[str, Any]:
