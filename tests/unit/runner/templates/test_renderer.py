@@ -160,7 +160,7 @@ async def test_the_event_loop_goes_on_meanwhile(renderer: Renderer) -> None:
     while not rendering.done():
         await asyncio.sleep(0.01)
         turns += 1
-    assert turns > 20
+    assert turns > 10
     with pytest.raises(InvalidSpec, match="takes more than"):
         await rendering
     assert await renderer.render_soon([parse("{{ 1 + 1 }}{{ q }}", "w")], Scope({"q": 3}), "row-0") == ["23"]

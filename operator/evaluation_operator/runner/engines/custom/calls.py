@@ -10,7 +10,7 @@ from evaluation_operator.runner.metrics import tool_calls
 from evaluation_operator.runner.templates.structure import read_json
 from evaluation_operator.runner.templates.template import parse
 
-from ..base import InvalidSpec
+from ..base import JSON, InvalidSpec
 from .answers import Output
 from .metric import Measured, Metric
 from .settings import MetricSettings
@@ -41,15 +41,17 @@ class ToolCalling(Metric):
             )
 
     def measure(self, texts: Sequence[str], output: Output, row: str) -> Measured:
-        """Both scores; the calls are in the detail of a sample that fails."""
+        """Both scores; the names of the calls are in the detail of a sample that fails."""
         value = read_json(self.templates[0], texts[0], row)
         expected = tool_calls.calls_of(value)
         wrong = tool_calls.problem(expected) if isinstance(value, list) else "it is not a list of calls"
         if wrong is not None:
             raise InvalidSpec(f"{self.templates[0].where}: on {row}: {wrong}")
         made = output.tool_calls if len(texts) == 1 else _lenient(texts[1])
-        values = tool_calls.compare(expected, tool_calls.calls_of(made))
-        return Measured(dict(values), None if all(values.values()) else {"expected": value, "made": _shown(made)})
+        calls = tool_calls.calls_of(made)
+        values = tool_calls.compare(expected, calls)
+        detail: JSON = {"expected": _names(expected), "made": _names(calls)}
+        return Measured(dict(values), None if all(values.values()) else detail)
 
 
 def _lenient(text: str) -> object:
@@ -59,8 +61,5 @@ def _lenient(text: str) -> object:
         return None
 
 
-def _shown(made: object) -> str:
-    try:
-        return json.dumps(made, ensure_ascii=False)[:2000]
-    except (ValueError, RecursionError):
-        return "something that is no JSON"
+def _names(calls: Sequence[tool_calls.Call]) -> list[JSON]:
+    return [call.name and call.name[:100] for call in calls[:10]]

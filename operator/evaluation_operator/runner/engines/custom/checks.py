@@ -15,6 +15,8 @@ from .answers import Output
 from .metric import Measured, Metric
 from .settings import MetricSettings
 
+SHOWN = 200
+"""Characters of each side that a record shows of a check that fails; input and answer are in it as a whole."""
 _Operand = str | int | float | bool | None
 
 
@@ -42,7 +44,7 @@ class StringCheck(Metric):
         """1.0 or 0.0; the texts are in the detail of a sample that fails."""
         left, right = texts
         holds = self._operator(left, right)
-        return Measured({self.names[0]: float(holds)}, None if holds else [left[:500], right[:500]])
+        return Measured({self.names[0]: float(holds)}, None if holds else [left[:SHOWN], right[:SHOWN]])
 
 
 class NumberCheck(Metric):
@@ -78,7 +80,7 @@ class NumberCheck(Metric):
             value = checks.compare(left, self._operator, right)
         else:
             value = checks.within(left, right, self._epsilon)
-        return Measured({self.names[0]: value}, None if value else [left[-500:], right[-500:]])
+        return Measured({self.names[0]: value}, None if value else [left[-SHOWN:], right[-SHOWN:]])
 
 
 def _operand(value: _Operand, where: str) -> Template:

@@ -97,5 +97,5 @@ class Judge(Metric):
         if "values" not in judgement:
             raise Unrendered(judgement["reason"])
         values = judgement["values"]
-        detail = {"judge": judgement["text"], "asked": judgement["asked"]}
-        return Measured({name: values[name] for name in self.names}, detail)
+        missing: list[JSON] = [name for name in self.names if values[name] is None]
+        return Measured({name: values[name] for name in self.names}, {"no score": missing} if missing else None)

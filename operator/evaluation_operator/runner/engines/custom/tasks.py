@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field
+
 from evaluation_operator.resources.base import StrictModel
 from evaluation_operator.resources.config import Task
 from evaluation_operator.runner.datasets.load import load
@@ -33,10 +35,10 @@ class ModelParams(DataParams):
     """
 
     template: dict[str, Any] | str
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    top_k: int | None = Field(default=None, ge=-1)
     stop: str | list[str] | None = None
 
 

@@ -8,6 +8,7 @@ from typing import Self
 from evaluation_operator.resources.base import StrictModel
 from evaluation_operator.runner.metrics import text
 from evaluation_operator.runner.metrics.bleu import Bleu
+from evaluation_operator.runner.templates.structure import read_json
 from evaluation_operator.runner.templates.template import parse
 
 from ..base import InvalidSpec
@@ -24,11 +25,12 @@ SIMPLE: Mapping[str, Callable[[str, Sequence[str]], float]] = {
 
 
 class TextParams(StrictModel):
-    """``references``: templates, at least one; ``reference``: the same for a single one. ``candidate``: the template of
-    the text that is compared; the model's text where it is absent.
+    """``references``: templates, at least one, or a single one that gives a JSON list of texts; ``reference``: the
+    template of a single text. ``candidate``: the template of the text that is compared; the model's text where it is
+    absent.
     """
 
-    references: list[str] | None = None
+    references: list[str] | str | None = None
     reference: str | None = None
     candidate: str | None = None
 
@@ -39,11 +41,17 @@ class TextMetric(Metric):
     def __init__(self, settings: MetricSettings, names: Sequence[str]) -> None:
         super().__init__(settings.where, names)
         params = settings.read(TextParams)
-        references = params.references or ([] if params.reference is None else [params.reference])
-        if not references or (params.references and params.reference is not None):
+        place = f"{settings.where}.references"
+        if not (params.references or params.reference is not None) or (params.references and params.reference):
             raise InvalidSpec(f"{settings.where}: give references, a list of templates such as '{{{{ item.answer }}}}'")
-        self._references = len(references)
-        self.templates = [parse(source, f"{settings.where}.references[{n}]") for n, source in enumerate(references)]
+        self._listed = isinstance(params.references, str)
+        if isinstance(params.references, str):
+            self.templates = [parse(params.references, place)]
+        elif params.references:
+            self.templates = [parse(source, f"{place}[{n}]") for n, source in enumerate(params.references)]
+        else:
+            self.templates = [parse(params.reference or "", f"{settings.where}.reference")]
+        self._references = len(self.templates)
         if params.candidate is not None:
             self.templates.append(parse(params.candidate, f"{settings.where}.candidate"))
         elif not settings.asks_model:
@@ -53,8 +61,17 @@ class TextMetric(Metric):
 
     def measure(self, texts: Sequence[str], output: Output, row: str) -> Measured:
         """The scores of the pair."""
-        references = texts[: self._references]
-        return Measured(self.compare(output.text if len(texts) == len(references) else texts[-1], references))
+        references = list(texts[: self._references])
+        candidate = output.text if len(texts) == len(references) else texts[-1]
+        if self._listed:
+            references = self._list(references[0], row)
+        return Measured(self.compare(candidate, references))
+
+    def _list(self, text: str, row: str) -> list[str]:
+        value = read_json(self.templates[0], text, row)
+        if not isinstance(value, list) or not value or not all(isinstance(each, str) for each in value):
+            raise InvalidSpec(f"{self.templates[0].where}: on {row} it is no list of texts, but {text[:80]!r}")
+        return value
 
     def compare(self, candidate: str, references: Sequence[str]) -> dict[str, float | None]:
         """Return the scores by name. Raises ``Unscorable``."""

@@ -121,6 +121,20 @@ async def test_every_metric_of_texts_by_its_names(tmp_path: Path) -> None:
     )
 
 
+async def test_references_of_a_column_with_lists(tmp_path: Path) -> None:
+    texts = {"references": "{{ truths | tojson }}", "candidate": "{{ said }}"}
+    target = rows({"said": "yes", "truths": ["no", "yes"]}, {"said": "yes", "truths": ["no"]})
+    found = await scores(config(data_task(em={"type": "em", "params": texts})), target, tmp_path)
+    assert found == {"t/em/em": 0.5}
+
+
+@pytest.mark.parametrize("truths", [[], "yes", ["yes", 1], None])
+async def test_references_that_are_none_are_named_with_their_row(tmp_path: Path, truths: Any) -> None:
+    texts = {"references": "{{ truths | tojson }}", "candidate": "{{ said }}"}
+    with pytest.raises(RunError, match=r"params\.references: on row-0 it is no list of texts"):
+        await run(config(data_task(em={"type": "em", "params": texts})), rows({"said": "", "truths": truths}), tmp_path)
+
+
 async def test_number_checks(tmp_path: Path) -> None:
     near = {"type": "number-check", "params": {"check": ["absolute difference", "{{a}}", "{{b}}", "epsilon", 0.1]}}
     more = {"type": "number-check", "params": {"check": ["{{a}}", ">=", "{{b}}"]}}

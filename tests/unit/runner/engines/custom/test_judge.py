@@ -87,7 +87,8 @@ async def test_an_answer_without_a_score_is_asked_for_again_and_then_counts(ther
     assert asked == [2, 2, 1]
     first = samples(tmp_path)[0]
     assert first["scores"] == {"j": {"quality": None}}
-    assert first["detail"]["j"]["judge"] == "no idea"
+    assert first["detail"] == {"j": {"no score": ["quality"]}}
+    assert first["answer"]["judgements"]["j"]["text"] == "no idea"
 
 
 async def test_a_judge_that_answers_nonsense_only_gives_no_number_at_all(there: Models, tmp_path: Path) -> None:
