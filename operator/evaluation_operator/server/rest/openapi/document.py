@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import version
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Response
 from pydantic import TypeAdapter
 
+from evaluation_operator import __version__
 from evaluation_operator.server.rest.openapi import v1, v2
 from evaluation_operator.server.rest.openapi.operation import BINARY, ERRORS, JSON, Answer, Operation, Parameter
 from evaluation_operator.server.rest.schemas.common import Health
@@ -51,7 +51,7 @@ def document(operations: Iterable[Operation] = OPERATIONS) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "evaluation-api",
-            "version": version("evaluation-operator"),
+            "version": __version__,
             "description": _DESCRIPTION,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
