@@ -26,6 +26,15 @@ from tests.unit.runner.support import chat, serve
 CHAT = {"messages": [{"role": "user", "content": "{{ item.question }}"}]}
 
 
+QUESTIONS = [{"question": q, "answer": a} for q, a in (("1+1", "2"), ("2+2", "4"), ("3+3", "6"), ("4+4", "9"))]
+RIGHT = {"type": "string-check", "params": {"check": ["{{sample.output_text}}", "equals", "{{item.answer}}"]}}
+
+
+def asking(template: Any = CHAT, kind: str = "chat-completion", **metrics: Any) -> dict[str, Any]:
+    params = {"template": template, "rows": QUESTIONS}
+    return {"t": {"type": kind, "params": params, "metrics": metrics or {"right": RIGHT}}}
+
+
 def model(url: str = "http://nim/v1/chat/completions", **more: Any) -> dict[str, Any]:
     return {"type": "model", "model": {"api_endpoint": {"url": url, "model_id": "m"}, **more}}
 
