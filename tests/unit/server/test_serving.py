@@ -113,7 +113,7 @@ async def test_it_starts_answers_and_ends_on_sigterm(tmp_path: Path) -> None:
         api.process.send_signal(signal.SIGTERM)
         said = await api.ended()
     assert api.process.returncode == 0, said
-    assert all(json.loads(line) for line in said.splitlines())
+    assert all(line.startswith("{") and json.loads(line) for line in said.splitlines()), said
 
 
 async def test_asked_to_end_it_is_not_ready_and_goes_on_serving_for_a_while(tmp_path: Path) -> None:
@@ -138,6 +138,28 @@ async def test_a_second_signal_ends_the_wait(tmp_path: Path) -> None:
         async with asyncio.timeout(10):
             await api.ended()
     assert api.process.returncode == 0
+
+
+async def test_a_request_under_way_is_finished(tmp_path: Path) -> None:
+    async with started(tmp_path, drainSeconds="0") as (api, _):
+        reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        body = b'{"target": 1}'
+        head = (
+            "POST /v1/evaluation/live HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        writer.write(head.encode() + body[:5])
+        await writer.drain()
+        await asyncio.sleep(0.2)
+        api.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        writer.write(body[5:])
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+        said = await api.ended()
+    assert answer.startswith(b"HTTP/1.1 422"), answer
+    assert api.process.returncode == 0, said
 
 
 @dataclass
