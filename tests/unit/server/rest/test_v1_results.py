@@ -1,0 +1,95 @@
+"""Results of v1 over HTTP: those of jobs, and those that callers keep."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evaluation_operator.cluster.port import CONFIG_MAPS
+from tests.unit.server.rest.test_v1_entities import made
+from tests.unit.server.rest.test_v1_jobs import JOBS, RESULTS, set_status, stored
+from tests.unit.server.world import World
+
+PATH = "/v1/evaluation/results"
+OWN = {"tasks": {"mine": {"metrics": {"m": {"scores": {"s": {"value": 0.5, "stats": {"count": 2}}}}}}}}
+
+
+async def finished(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    job = await stored(world)
+    set_status(world, job, phase="completed", results=RESULTS)
+    return job, (await world.client.get(f"{JOBS}/{job['id']}/results")).json()
+
+
+async def test_the_result_of_a_job_is_found_and_described(world: World) -> None:
+    _, result = await finished(world)
+    path = f"{PATH}/{result['id']}"
+    assert (await world.client.get(path)).json() == result
+    sent = {"description": "baseline", "custom_fields": {"a": 1}}
+    changed = (await world.client.patch(path, json=sent)).json()
+    assert (changed["description"], changed["custom_fields"], changed["tasks"]) == (
+        "baseline",
+        {"a": 1},
+        result["tasks"],
+    )
+    changed = (await world.client.patch(path, json={"project": "p", "description": None})).json()
+    assert (changed["description"], changed["project"]) == ("baseline", "p")
+    assert (await world.client.get(path)).json() == changed
+
+
+async def test_the_scores_of_a_job_do_not_change(world: World) -> None:
+    job, result = await finished(world)
+    for sent in (OWN, {"files_url": "x"}):
+        answer = await world.client.patch(f"{PATH}/{result['id']}", json=sent)
+        assert (answer.status_code, answer.headers["x-should-retry"]) == (409, "false")
+    assert (
+        await world.client.patch(f"{PATH}/{result['id']}", json={"job": job["id"], "project": "p"})
+    ).status_code == 200
+    assert (await world.client.delete(f"{PATH}/{result['id']}")).status_code == 409
+    assert (await world.client.get(f"{PATH}/{result['id']}")).json()["tasks"] == result["tasks"]
+
+
+async def test_the_life_of_a_result_of_ones_own(world: World) -> None:
+    job = await stored(world)
+    result = await made(world, PATH, job=job["id"], description="d", **OWN)
+    assert (result["job"], result["namespace"], result["tasks"]) == (job["id"], "o", OWN["tasks"])
+    path = f"{PATH}/{result['id']}"
+    assert (await world.client.get(path)).json() == result
+    changed = (await world.client.patch(path, json={"groups": {"g": {"metrics": {}}}})).json()
+    assert (changed["description"], changed["tasks"], changed["groups"]) == ("d", OWN["tasks"], {"g": {"metrics": {}}})
+    assert changed["updated_at"] >= changed["created_at"] == result["created_at"]
+    gone = await world.client.delete(path)
+    assert (gone.status_code, gone.json()["id"]) == (200, result["id"])
+    assert (await world.client.get(path)).status_code == 404
+
+
+async def test_a_result_goes_with_its_job(world: World) -> None:
+    job = await stored(world)
+    result = await made(world, PATH, job=job["id"], **OWN)
+    await world.client.delete(f"{JOBS}/{job['id']}")
+    assert (await world.client.get(f"{PATH}/{result['id']}")).status_code == 404
+    assert world.cluster.objects(CONFIG_MAPS) == []
+
+
+async def test_both_kinds_are_listed(world: World) -> None:
+    job, own = await finished(world)
+    result = await made(world, PATH, job=job["id"], project="p", **OWN)
+    page = (await world.client.get(PATH)).json()
+    assert {item["id"] for item in page["data"]} == {own["id"], result["id"]}
+    assert page["pagination"]["total_results"] == 2
+    found = (await world.client.get(PATH, params={"filter[job_id]": job["id"], "page_size": 1})).json()
+    assert len(found["data"]) == 1
+    assert (await world.client.get(PATH, params={"filter[job_id]": "eval-none"})).json()["data"] == []
+    found = (await world.client.get(PATH, params={"search[project]": "p"})).json()
+    assert [item["id"] for item in found["data"]] == [result["id"]]
+
+
+async def test_a_result_belongs_to_a_job(world: World) -> None:
+    job = await stored(world)
+    for sent, status in (
+        ({"job": "eval-none"}, 404),
+        ({"job": job["id"], "namespace": "other"}, 422),
+        ({"tasks": {}}, 422),
+        ({"job": job["id"], "tasks": {"a": {"metrics": {"m": {"scores": {"s": {"value": "high"}}}}}}}, 422),
+    ):
+        assert (await world.client.post(PATH, json=sent)).status_code == status
+    assert (await world.client.get(f"{PATH}/evaluation_result-{'2' * 22}")).status_code == 404
+    assert (await world.client.get(f"{PATH}/zzz")).status_code == 404
