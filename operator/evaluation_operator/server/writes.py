@@ -185,7 +185,8 @@ class Writes:
         before: Callable[[], Awaitable[None]] | None = None,
     ) -> Body:
         metadata = draft.body["metadata"]
-        body = {**draft.body, "metadata": {**metadata, "namespace": namespace}}
+        kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+        body = {**kind, **draft.body, "metadata": {**metadata, "namespace": namespace}}
         with _refusals(resource, body, creating=True):
             try:
                 await self._keys.put(namespace, draft.kept, made_for(resource, metadata["name"]))
