@@ -64,7 +64,7 @@ _CONFIG: Final = {**_ENTITY, **_MOMENTS, "type": Kind.TEXT}
 _TARGET: Final = {**_CONFIG, "model": Kind.TEXT}
 _JOB: Final = {**_ENTITY, **_MOMENTS, "target": Kind.TARGET, "config": Kind.CONFIG}
 _JOB_SEARCH: Final = {"output_files_url": Kind.TEXT, "result": Kind.TEXT}
-_RESULT: Final = {**_ENTITY, **_MOMENTS, "job": Kind.TEXT, "files_url": Kind.TEXT}
+_RESULT: Final = {**_ENTITY, **_MOMENTS, **dict.fromkeys(("job", "files_url", "tasks", "groups"), Kind.TEXT)}
 
 TARGETS: Final = Grammar(_TARGET, _TARGET)
 CONFIGS: Final = Grammar(_CONFIG, _CONFIG)

@@ -27,6 +27,8 @@ _OF_A_RESULT: Final = (
     "custom_fields",
     "ownership",
     "files_url",
+    "tasks",
+    "groups",
 )
 _COMPRESSED_BYTES: Final = 2048
 _INLINE_NAMESPACE: Final = "default"
@@ -91,13 +93,15 @@ def own_result(row: Row) -> Mapping[str, Any] | None:
     own: Mapping[str, Any] | None = row.fields.get(OWN_RESULT)
     if own is None:
         return None
-    job = {"id": row.fields["result"], "job": row.fields["v1_id"], "namespace": row.fields["namespace"]}
-    return {**job, **own}
+    job = row.fields["v1_id"]
+    return {"id": row.fields["result"], "job": job, "job_id": job, "namespace": row.fields["namespace"], **own}
 
 
 def _of_result(shown: Mapping[str, Any]) -> dict[str, Any]:
     texts = {key: _texts(shown[key]) for key in ("custom_fields", "ownership")}
-    return {key: shown[key] for key in ("id", "job", "namespace", *_OF_A_RESULT)} | texts
+    names = {key: " ".join(shown[key])[:_MAX_TEXT] for key in ("tasks", "groups")}
+    own = {key: shown[key] for key in ("id", "job", "namespace", *_OF_A_RESULT)}
+    return own | texts | names | {"job_id": shown["job"]}
 
 
 def _row(uid: str, version: str, owner: str, body: Mapping[str, Any], fields: dict[str, Any]) -> Row:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evaluation_operator.cluster.port import EVALUATION_CONFIGS
-from evaluation_operator.server.directory import Directory
+from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.index.matching import CONFIGS
+from evaluation_operator.server.index.rendered import Rendered
 from evaluation_operator.server.objects import requests, v1
 from evaluation_operator.server.rest.v1_entities import Entities, Kind
 from evaluation_operator.server.writes import Writes
 
 
 def configs(
-    directory: Directory, writes: Writes, *, wall_clock: Callable[[], float]
+    index: Index, writes: Writes, rendered: Rendered, *, wall_clock: Callable[[], float]
 ) -> Entities[requests.Config, requests.ConfigUpdate]:
     """The calls on configs."""
     kind = Kind(
@@ -20,9 +22,9 @@ def configs(
         resource=EVALUATION_CONFIGS,
         new=requests.Config,
         change=requests.ConfigUpdate,
-        find=directory.config,
+        grammar=CONFIGS,
         create=writes.create_config,
         update=writes.update_config,
         shown=v1.config,
     )
-    return Entities(kind, writes, wall_clock=wall_clock)
+    return Entities(kind, index, writes, rendered, wall_clock=wall_clock)

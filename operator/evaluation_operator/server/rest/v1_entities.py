@@ -10,8 +10,13 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from evaluation_operator.cluster.port import Body, Resource
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
+from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.index.matching import Grammar
+from evaluation_operator.server.index.rendered import Rendered
+from evaluation_operator.server.index.rows import Row
 from evaluation_operator.server.objects.requests import Config, ConfigUpdate, Target, TargetUpdate
 from evaluation_operator.server.refusals import Refused, invalid
+from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.writes import Writes
 
@@ -37,7 +42,7 @@ class Kind(Generic[_New, _Change]):
     resource: Resource
     new: type[_New]
     change: type[_Change]
-    find: Callable[[str, str], Awaitable[Body | None]]
+    grammar: Grammar
     create: Callable[[Caller, _New], Awaitable[Body]]
     update: Callable[[Caller, Body, _Change], Awaitable[Body]]
     shown: Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -46,15 +51,31 @@ class Kind(Generic[_New, _Change]):
 class Entities(Generic[_New, _Change]):
     """The calls on one kind. Each raises Refused or RequestValidationError."""
 
-    def __init__(self, kind: Kind[_New, _Change], writes: Writes, *, wall_clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        kind: Kind[_New, _Change],
+        index: Index,
+        writes: Writes,
+        rendered: Rendered,
+        *,
+        wall_clock: Callable[[], float],
+    ) -> None:
         self._kind = kind
+        self._index = index
         self._writes = writes
+        self._rendered = rendered
         self._wall_clock = wall_clock
 
     async def create(self, caller: Caller, document: Any) -> Response:
         """201 with what was made."""
         made = await self._kind.create(caller, parsed(self._kind.new, document))
         return answer(self._kind.shown(made), 201)
+
+    async def page(self, caller: Caller, request: Request) -> Response:
+        """A page of them."""
+        query = lists.asked(request)
+        found, total = await lists.rows(self._index, self._kind.resource, self._kind.grammar, query, caller)
+        return lists.answer(query, found, total, self._row)
 
     async def retrieve(self, caller: Caller, namespace: str, name: str) -> Response:
         """The one of this name."""
@@ -78,13 +99,16 @@ class Entities(Generic[_New, _Change]):
 
     async def found(self, caller: Caller, namespace: str, name: str) -> Body:
         """The object of this name. Raises Refused: 404 without one."""
-        body = await self._kind.find(namespace, name) if self._writes.serves(namespace) else None
+        body = await self._index.named(self._kind.resource, namespace, name) if self._writes.serves(namespace) else None
         # Before it is said whether there is one: who may not look must not learn names.
         await caller.require("get", self._kind.resource, namespace, body["metadata"]["name"] if body else "")
         if body is None:
             word = self._kind.word
             raise Refused(404, f"no-{word}", f"there is no evaluation {word} {namespace[:64]}/{name[:256]}")
         return body
+
+    def _row(self, row: Row) -> bytes:
+        return self._rendered.get(("v1", row.uid, row.version), lambda: self._kind.shown(row.body))
 
 
 def router(entities: Entities[Any, Any], plural: str) -> APIRouter:
@@ -96,6 +120,10 @@ def router(entities: Entities[Any, Any], plural: str) -> APIRouter:
     @routes.post("", status_code=201, summary=f"Create a {word}")
     async def create(caller: CurrentCaller, document: Document) -> Response:
         return await entities.create(caller, document)
+
+    @routes.get("", summary=f"List {plural}")
+    async def page(caller: CurrentCaller, request: Request) -> Response:
+        return await entities.page(caller, request)
 
     @routes.get(one, summary=f"Get a {word}")
     async def retrieve(namespace: Namespace, name: EntityName, caller: CurrentCaller) -> Response:

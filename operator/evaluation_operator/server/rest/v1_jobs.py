@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS, EVALUATION_TARGETS, Body, Resource
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.archives.results import whole_result
-from evaluation_operator.server.directory import Directory
+from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.index.matching import JOBS_V1
+from evaluation_operator.server.index.rendered import Rendered
+from evaluation_operator.server.index.rows import STORED, Row
 from evaluation_operator.server.objects import identifiers, requests, v1, v2
 from evaluation_operator.server.refusals import Refused
+from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.store import ArtifactStore
 from evaluation_operator.server.writes import Writes
@@ -22,14 +26,23 @@ JobId = Annotated[
     Path(max_length=64, description="Identifier of the job, in v1 or v2.", examples=["eval-5KZuiMjxVnQvGqYFhcZWAd"]),
 ]
 
+_PARTS: Final = (("target", EVALUATION_TARGETS), ("config", EVALUATION_CONFIGS))
+
 
 class Jobs:
     """The calls on jobs. Each raises Refused or RequestValidationError."""
 
     def __init__(
-        self, directory: Directory, writes: Writes, store: ArtifactStore, *, wall_clock: Callable[[], float]
+        self,
+        index: Index,
+        writes: Writes,
+        store: ArtifactStore,
+        rendered: Rendered,
+        *,
+        wall_clock: Callable[[], float],
     ) -> None:
-        self._directory = directory
+        self._index = index
+        self._rendered = rendered
         self._writes = writes
         self._store = store
         self._wall_clock = wall_clock
@@ -37,11 +50,18 @@ class Jobs:
     async def create(self, caller: Caller, document: Any) -> Response:
         """201 with the new job."""
         made = await self._writes.create_job(caller, parsed(requests.JobV1, document))
-        return answer(await self.shown(caller, made), 201)
+        return answer(v1.job(made, *await self._parts(caller, made)), 201)
+
+    async def page(self, caller: Caller, request: Request) -> Response:
+        """A page of jobs."""
+        query = lists.asked(request)
+        found, total = await lists.rows(self._index, EVALUATION_JOBS, JOBS_V1, query, caller)
+        shown = {row.uid: await self._row(caller, row) for row in found}
+        return lists.answer(query, found, total, lambda row: shown[row.uid])
 
     async def retrieve(self, caller: Caller, job_id: str) -> Response:
         """The job."""
-        return answer(await self.shown(caller, await self.found(caller, job_id)))
+        return Response(await self._row(caller, await self._found(caller, job_id)), media_type="application/json")
 
     async def delete(self, caller: Caller, job_id: str) -> Response:
         """What was deleted, and when. What still runs is stopped."""
@@ -53,7 +73,7 @@ class Jobs:
     async def cancel(self, caller: Caller, job_id: str) -> Response:
         """The job, which is being cancelled, or as it ended."""
         cancelled = await self._writes.cancel_job(caller, await self.found(caller, job_id))
-        return answer(await self.shown(caller, cancelled))
+        return answer(v1.job(cancelled, *await self._parts(caller, cancelled)))
 
     async def status(self, caller: Caller, job_id: str) -> Response:
         """How far the job is."""
@@ -68,20 +88,31 @@ class Jobs:
 
     async def found(self, caller: Caller, job_id: str) -> Body:
         """The object. Raises Refused: 404 without one."""
-        job = await self._directory.job(job_id)
-        if job is None:
+        return (await self._found(caller, job_id)).body
+
+    async def _found(self, caller: Caller, job_id: str) -> Row:
+        row = await self._index.job_row(job_id)
+        if row is None:
             raise Refused(404, "no-job", f"there is no evaluation job {job_id}")
-        metadata = job["metadata"]
-        await caller.require("get", EVALUATION_JOBS, metadata["namespace"], metadata["name"])
-        return job
+        await caller.require("get", EVALUATION_JOBS, *row.place)
+        return row
 
-    async def shown(self, caller: Caller, job: Body) -> dict[str, Any]:
-        """The job as v1 answers it."""
-        target = await self._part(caller, EVALUATION_TARGETS, v2.reference(job, "target"))
-        config = await self._part(caller, EVALUATION_CONFIGS, v2.reference(job, "config"))
-        return v1.job(job, target, config)
+    async def _row(self, caller: Caller, row: Row) -> bytes:
+        parts = [await self._part(caller, resource, row.fields[part].get(STORED)) for part, resource in _PARTS]
+        versions = [f"{part.uid}:{part.version}" if part is not None else "" for part in parts]
 
-    async def _part(self, caller: Caller, resource: Resource, place: tuple[str, str] | None) -> Body | None:
+        def shown() -> dict[str, Any]:
+            return v1.job(row.body, *(part.body if part is not None else None for part in parts))
+
+        return self._rendered.get(("v1", row.uid, row.version, *versions), shown)
+
+    async def _parts(self, caller: Caller, job: Body) -> list[Body | None]:
+        parts = [await self._part(caller, resource, v2.reference(job, part)) for part, resource in _PARTS]
+        return [part.body if part is not None else None for part in parts]
+
+    async def _part(self, caller: Caller, resource: Resource, place: tuple[str, str] | None) -> Row | None:
+        """The stored target or config that a job refers to; None when it is inline, gone, or not for this caller: who
+        may see a job need not be allowed to see what it refers to in another namespace."""
         if place is None:
             return None
         try:
@@ -89,9 +120,8 @@ class Jobs:
         except Refused as refusal:
             if refusal.status != 403:
                 raise
-            # Who may see the job need not be allowed to see what it refers to in another namespace.
             return None
-        return self._directory.at(resource, *place)
+        return self._index.table(resource).get(*place)
 
 
 def router(jobs: Jobs) -> APIRouter:
@@ -101,6 +131,10 @@ def router(jobs: Jobs) -> APIRouter:
     @routes.post("", status_code=201, summary="Create a job")
     async def create_v1_job(caller: CurrentCaller, document: Document) -> Response:
         return await jobs.create(caller, document)
+
+    @routes.get("", summary="List jobs")
+    async def list_v1_jobs(caller: CurrentCaller, request: Request) -> Response:
+        return await jobs.page(caller, request)
 
     @routes.get("/{job_id}", summary="Get a job")
     async def get_v1_job(job_id: JobId, caller: CurrentCaller) -> Response:

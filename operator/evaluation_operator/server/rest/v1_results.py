@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Response
+import orjson
+from fastapi import APIRouter, Path, Request, Response
 
 from evaluation_operator.cluster.errors import ClusterError, Conflict, NotFound
 from evaluation_operator.cluster.port import CONFIG_MAPS, EVALUATION_JOBS, Body, ClusterPort
@@ -14,9 +16,13 @@ from evaluation_operator.resources.identity import ANNOTATION_RESULT_FIELDS, ANN
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.access.rights import Verb
 from evaluation_operator.server.archives.results import whole_result
-from evaluation_operator.server.directory import Directory
+from evaluation_operator.server.index import listing
+from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.index.matching import RESULTS, QueryError
+from evaluation_operator.server.index.rows import Row, own_result
 from evaluation_operator.server.objects import identifiers, notes, requests, timestamps, user_results, v1
 from evaluation_operator.server.refusals import Refused, conflict, invalid
+from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.rest.errors import refused_by_cluster
 from evaluation_operator.server.store import ArtifactStore
@@ -31,19 +37,27 @@ _NOTED: Final = ("description", "project", "custom_fields", "ownership")
 """What a caller may write about a job's own result."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A result in a list: that of a job, or one that a caller made."""
+
+    fields: Mapping[str, Any]
+    row: Row
+
+
 class Results:
     """The calls on results. Each raises Refused or RequestValidationError."""
 
     def __init__(
         self,
-        directory: Directory,
+        index: Index,
         writes: Writes,
         cluster: ClusterPort,
         store: ArtifactStore,
         *,
         wall_clock: Callable[[], float],
     ) -> None:
-        self._directory = directory
+        self._index = index
         self._writes = writes
         self._cluster = cluster
         self._store = store
@@ -52,7 +66,7 @@ class Results:
     async def create(self, caller: Caller, document: Any) -> Response:
         """201 with what was made, in the namespace of its job."""
         request = parsed(requests.Result, document)
-        job = await self._directory.job(request.job)
+        job = await self._index.job(request.job)
         if job is None:
             raise Refused(404, "no-job", f"there is no evaluation job {request.job}")
         metadata = job["metadata"]
@@ -65,8 +79,24 @@ class Results:
             made = await self._cluster.create(CONFIG_MAPS, namespace, user_results.body(request, job, self._now()))
         except ClusterError as error:
             raise refused_by_cluster(error, f"the result of {request.job}") from error
-        self._directory.took(CONFIG_MAPS, made)
+        self._index.took(CONFIG_MAPS, made)
         return answer(user_results.shown(made), 201)
+
+    async def page(self, caller: Caller, request: Request) -> Response:
+        """A page of both kinds of results."""
+        query = lists.asked(request)
+        jobs, made = self._index.jobs, self._index.results
+        visible = await caller.listable(EVALUATION_JOBS, jobs.namespaces, named=query.namespace)
+        listed = [_Listed(fields, row) for row in jobs.in_order(query) if (fields := own_result(row)) is not None]
+        listed += [_Listed(row.fields, row) for row in made.in_order(query)]
+        if visible is not None:
+            listed = [each for each in listed if each.fields["namespace"] in visible]
+        try:
+            found = listing.ordered(query, listing.matching(query, RESULTS, listed))
+        except QueryError as error:
+            raise lists.refused(error) from None
+        shown = {each.fields["id"]: orjson.dumps(await self._shown(each)) for each in listing.page(query, found)}
+        return lists.answer(query, listing.page(query, found), len(found), lambda each: shown[each.fields["id"]])
 
     async def retrieve(self, caller: Caller, result_id: str) -> Response:
         """The result."""
@@ -81,7 +111,7 @@ class Results:
         if request.namespace not in (None, body["metadata"]["namespace"]):
             raise invalid(["body", "namespace"], "a result cannot be moved", "namespace")
         if request.job is not None:
-            named = await self._directory.job(request.job)
+            named = await self._index.job(request.job)
             if named is None or named["metadata"]["uid"] != job["metadata"]["uid"]:
                 raise invalid(["body", "job"], "a result cannot be given to another job; create another result")
         if config_map is not None:
@@ -109,22 +139,27 @@ class Results:
             await self._cluster.delete(CONFIG_MAPS, metadata["namespace"], metadata["name"], uid=metadata["uid"])
         except ClusterError as error:
             raise refused_by_cluster(error, f"the result {result_id}") from error
-        self._directory.forget(CONFIG_MAPS, config_map)
+        self._index.forget(CONFIG_MAPS, config_map)
         return deleted(result_id, f"the evaluation result {result_id}", self._wall_clock())
 
     async def of_job(self, job: Body) -> dict[str, Any]:
         """A job's own result, whole."""
         return v1.result(job, await whole_result(self._store, job))
 
+    async def _shown(self, listed: _Listed) -> dict[str, Any]:
+        body = listed.row.body
+        return user_results.shown(body) if listed.fields is listed.row.fields else await self.of_job(body)
+
     async def _found(self, caller: Caller, verb: Verb, result_id: str) -> tuple[Body, Body | None]:
         """The job, and the ConfigMap unless it is the job's own result. Raises Refused: 404 without one."""
         uid = identifiers.uid_of(result_id, identifiers.RESULT)
-        config_map = await self._directory.result(result_id) if uid is not None else None
+        row = self._index.results.by_uid(uid) if uid is not None else None
+        config_map = row.body if row is not None else None
         job = None
-        if config_map is not None:
-            job = await self._directory.job(user_results.shown(config_map)["job"])
+        if row is not None:
+            job = await self._index.job(row.fields["job"])
         elif uid is not None:
-            job = await self._directory.job(identifiers.v1_job_id(uid))
+            job = await self._index.job(identifiers.v1_job_id(uid))
             job = job if job is not None and v1.has_result(job) else None
         if job is None:
             raise Refused(404, "no-result", f"there is no evaluation result {result_id}")
@@ -152,7 +187,7 @@ class Results:
                     if attempt + 1 == _ATTEMPTS:
                         raise
                 else:
-                    self._directory.took(CONFIG_MAPS, changed)
+                    self._index.took(CONFIG_MAPS, changed)
                     return changed
         except ClusterError as error:
             raise refused_by_cluster(error, f"the result {name}") from error
@@ -169,6 +204,10 @@ def router(results: Results) -> APIRouter:
     @routes.post("", status_code=201, summary="Keep a result of your own beside a job")
     async def create_result(caller: CurrentCaller, document: Document) -> Response:
         return await results.create(caller, document)
+
+    @routes.get("", summary="List results")
+    async def list_results(caller: CurrentCaller, request: Request) -> Response:
+        return await results.page(caller, request)
 
     @routes.get("/{result_id}", summary="Get a result")
     async def get_result(result_id: ResultId, caller: CurrentCaller) -> Response:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evaluation_operator.cluster.port import EVALUATION_TARGETS
-from evaluation_operator.server.directory import Directory
+from evaluation_operator.server.index.index import Index
+from evaluation_operator.server.index.matching import TARGETS
+from evaluation_operator.server.index.rendered import Rendered
 from evaluation_operator.server.objects import requests, v1
 from evaluation_operator.server.rest.v1_entities import Entities, Kind
 from evaluation_operator.server.writes import Writes
 
 
 def targets(
-    directory: Directory, writes: Writes, *, wall_clock: Callable[[], float]
+    index: Index, writes: Writes, rendered: Rendered, *, wall_clock: Callable[[], float]
 ) -> Entities[requests.Target, requests.TargetUpdate]:
     """The calls on targets."""
     kind = Kind(
@@ -20,9 +22,9 @@ def targets(
         resource=EVALUATION_TARGETS,
         new=requests.Target,
         change=requests.TargetUpdate,
-        find=directory.target,
+        grammar=TARGETS,
         create=writes.create_target,
         update=writes.update_target,
         shown=v1.target,
     )
-    return Entities(kind, writes, wall_clock=wall_clock)
+    return Entities(kind, index, writes, rendered, wall_clock=wall_clock)

@@ -78,8 +78,9 @@ async def test_both_kinds_are_listed(world: World) -> None:
     found = (await world.client.get(PATH, params={"filter[job_id]": job["id"], "page_size": 1})).json()
     assert len(found["data"]) == 1
     assert (await world.client.get(PATH, params={"filter[job_id]": "eval-none"})).json()["data"] == []
-    found = (await world.client.get(PATH, params={"search[project]": "p"})).json()
-    assert [item["id"] for item in found["data"]] == [result["id"]]
+    for asked in ({"search[project]": "p"}, {"search[tasks]": "min"}):
+        found = (await world.client.get(PATH, params=asked)).json()
+        assert [item["id"] for item in found["data"]] == [result["id"]]
 
 
 async def test_a_result_belongs_to_a_job(world: World) -> None:
