@@ -204,3 +204,27 @@ async def test_no_cluster_library_is_imported() -> None:
     )
     out, _ = await process.communicate()
     assert out.strip() == b"[]"
+
+
+async def test_a_dataset_lies_beside_the_file_of_the_job(shell: Shell) -> None:
+    shell.environment["EVALUATION_ENGINES"] = "compare=tests.unit.runner.test_targets:Compare"
+    job = {
+        "apiVersion": "evaluation-operator.dev/v1alpha1",
+        "kind": "EvaluationJob",
+        "metadata": {"name": "compare"},
+        "spec": {
+            "target": {"type": "dataset", "dataset": {"files_url": "rows.csv"}},
+            "config": {"type": "compare", "tasks": {"task1": {"type": "compare"}}},
+        },
+    }
+    folder = shell.root / "folder"
+    folder.mkdir()
+    (folder / "job.yaml").write_text(yaml.safe_dump(job))
+    (folder / "rows.csv").write_text("Expected,Output\na,a\nb,x\n")
+    code, out, err = await shell.run("run", "folder/job.yaml", "--output", "out")
+    assert code == 0, err
+    assert out.splitlines()[1].split()[:4] == ["task1", "em", "em", "0.5000"]
+    (folder / "rows.csv").write_text("Expected,Output\na,a\nb\n")
+    code, _, err = await shell.run("run", "folder/job.yaml", "--output", "other")
+    assert code == outcomes.EXIT_INVALID_SPEC
+    assert "folder/rows.csv, line 3: the line has 1 values" in err

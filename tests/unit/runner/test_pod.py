@@ -256,3 +256,21 @@ async def test_sigterm_during_the_imports_is_an_interruption(pod: Pod) -> None:
     process.send_signal(signal.SIGTERM)
     code, _ = await pod.finish(process)
     assert code == outcomes.EXIT_INTERRUPTED
+
+
+@pytest.mark.parametrize(("url", "ends"), [("rows.csv", 0), ("../token", 10), ("file:///proc/self/environ", 10)])
+async def test_a_pod_reads_rows_from_its_volumes_and_nothing_else(pod: Pod, url: str, ends: int) -> None:
+    data = pod.root / "data"
+    data.mkdir()
+    (data / "rows.csv").write_text("Expected,Output\na,a\n")
+    pod.environment["EVALUATION_DATA"] = f"{data}:{pod.root / 'models'}"
+    pod.environment["EVALUATION_ENGINES"] = "compare=tests.unit.runner.test_targets:Compare"
+    body = pinned_job("http://127.0.0.1:9/v1/chat/completions").to_json()
+    body["target"] = {"type": "dataset", "dataset": {"files_url": url}}
+    body["config"] = {"type": "compare"}
+    pod.write_job(PinnedJob.model_validate(body))
+    code, _ = await pod.run()
+    assert code == ends
+    summary = pod.summary()
+    assert summary.headline == ({"task1/em/em": 1.0} if ends == 0 else {})
+    assert ends == 0 or "not in a volume of the job" in str(summary.message)
