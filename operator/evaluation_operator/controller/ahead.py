@@ -1,7 +1,8 @@
 """Reads the watches ahead of kopf: what they show goes into the caches at once, and kopf is told how far they are.
 
-kopf gives each event an object's own queue, task, timer and loggers, which costs more than the whole pass over a job
-(docs/performance.md). It goes on doing what is hard about a watch: lists, resumption, time limits, expired versions.
+kopf gives each event an object's own queue, task, timer and loggers: half a millisecond of CPU, where a whole pass over
+a job takes three tenths of one. It goes on doing what is hard about a watch: lists, resumption, time limits, expired
+versions.
 """
 
 from __future__ import annotations
