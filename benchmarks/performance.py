@@ -18,6 +18,7 @@ NAMES = (
     "runner_generation",
     "rows",
     "pod_start",
+    "artifacts",
 )
 """In the order of running and of the page."""
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"

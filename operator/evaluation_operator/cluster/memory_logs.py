@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from evaluation_operator.cluster.errors import from_status
 
@@ -16,17 +18,14 @@ class PodLogs:
         """Pods, as namespace and name, whose node does not answer."""
 
     def write(self, namespace: str, pod: str, line: bytes, at: datetime) -> None:
-        """Adds a line (without its end) that the pod's container wrote at this moment."""
-        self._lines.setdefault((namespace, pod), []).append((at, line))
+        """Adds a line (without its end) that the pod's container wrote at this moment, later than the line above."""
+        stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z").encode()
+        self._lines.setdefault((namespace, pod), []).append((at, stamp + b" " + line + b"\n"))
 
     def read(self, namespace: str, pod: str, limit_bytes: int, since: datetime | None) -> bytes:
         """As `ClusterPort.logs`."""
         if (namespace, pod) in self.unreachable:
             raise from_status(502, {"message": "the node does not answer"})
-        after = since.replace(microsecond=0) if since is not None else datetime.min.replace(tzinfo=UTC)
-        lines = [_stamped(at, line) for at, line in self._lines.get((namespace, pod), ()) if at >= after]
-        return b"".join(lines)[:limit_bytes]
-
-
-def _stamped(at: datetime, line: bytes) -> bytes:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z").encode() + b" " + line + b"\n"
+        lines = self._lines.get((namespace, pod), [])
+        first = bisect_left(lines, since.replace(microsecond=0), key=itemgetter(0)) if since is not None else 0
+        return b"".join(line for _, line in lines[first:])[:limit_bytes]

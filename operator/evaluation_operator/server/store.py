@@ -25,6 +25,7 @@ from obstore.store import LocalStore, MemoryStore
 from obstore.store import from_url as store_from_url
 
 from evaluation_operator.server.addresses import JobAddress
+from evaluation_operator.server.store_download import from_disk, in_threads, read_through, streamed
 from evaluation_operator.server.store_trouble import first_line, full, trouble
 from evaluation_operator.server.store_upload import upload, verified
 
@@ -149,23 +150,30 @@ class ArtifactStore:
     async def get(self, job: JobAddress, digest: str) -> Download | None:
         """The archive; None when it is not there."""
         key = _key(job, digest)
+        if self._root is not None:
+            size = await self._size(key)
+            return None if size is None else Download(size, in_threads(from_disk(self._root / key)))
         try:
             found = await obstore.get_async(self._store, key)
         except FileNotFoundError:
             return None
         except (ObstoreError, OSError, ValueError) as error:
             raise trouble(error) from error
-        return Download(int(found.meta["size"]), _pieces(found))
+        return Download(int(found.meta["size"]), streamed(found))
 
     def read(self, job: JobAddress, digest: str) -> Iterator[bytes] | None:
         """As `get`, blocking, for a thread: the archive in pieces."""
+        key = _key(job, digest)
+        if self._root is not None:
+            path = self._root / key
+            return from_disk(path) if path.is_file() else None
         try:
-            found = obstore.get(self._store, _key(job, digest))
+            found = obstore.get(self._store, key)
         except FileNotFoundError:
             return None
         except (ObstoreError, OSError, ValueError) as error:
             raise trouble(error) from error
-        return _pieces_blocking(found)
+        return read_through(found)
 
     async def keep_only(self, job: JobAddress, digest: str) -> int:
         """Removes every other archive of this job. Returns how many there were."""
@@ -319,22 +327,6 @@ def _key(job: JobAddress, digest: str) -> str:
 
 def _log_key(job: JobAddress, pod_uid: str) -> str:
     return f"{_shelf(job)}/{_part(pod_uid)}{_LOG}"
-
-
-async def _pieces(found: Any) -> AsyncIterator[bytes]:
-    try:
-        async for piece in found.stream(min_chunk_size=_PIECE):
-            yield bytes(piece)
-    except (ObstoreError, OSError, ValueError) as error:
-        raise trouble(error) from error
-
-
-def _pieces_blocking(found: Any) -> Iterator[bytes]:
-    try:
-        for piece in found.stream(min_chunk_size=_PIECE):
-            yield bytes(piece)
-    except (ObstoreError, OSError, ValueError) as error:
-        raise trouble(error) from error
 
 
 def _sync(path: Path) -> None:

@@ -29,19 +29,27 @@ def wrong_digest(expected: str, actual: str) -> Refused:
 async def verified(chunks: AsyncIterator[bytes], digest: str, size: int) -> AsyncIterator[bytes]:
     """The same bytes in pieces of a good size; raises at the end, at the latest, if they are not what was announced."""
     hasher = hashlib.sha256()
+    # A piece is hashed while it is stored and the next one arrives.
+    hashing: asyncio.Future[None] | None = None
     seen = 0
     piece = bytearray()
     async for chunk in chunks:
         seen += len(chunk)
         if seen > size:
             raise Refused(400, "length", f"more than the announced {size} bytes arrived")
-        hasher.update(chunk)
         piece += chunk
         if len(piece) >= _PIECE:
-            yield bytes(piece)
+            content = bytes(piece)
             piece.clear()
+            if hashing is not None:
+                await hashing
+            hashing = asyncio.ensure_future(asyncio.to_thread(hasher.update, content))
+            yield content
     if seen != size:
         raise Refused(400, "length", f"only {seen} of the announced {size} bytes arrived")
+    if hashing is not None:
+        await hashing
+    hasher.update(piece)
     actual = "sha256:" + hasher.hexdigest()
     if actual != digest:
         raise wrong_digest(digest, actual)

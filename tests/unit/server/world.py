@@ -18,6 +18,7 @@ import httpx
 
 from evaluation_operator.cluster.memory import MemoryCluster
 from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, Body, Identity
+from evaluation_operator.manifests.labels import batch_job_name, labels
 from evaluation_operator.resources.identity import ANNOTATION_PINNED_JOB, REPORT_AUDIENCE
 from evaluation_operator.server.app import Dependencies, create_app
 from evaluation_operator.server.index.index import Index
@@ -83,13 +84,20 @@ async def start_run(cluster: MemoryCluster, name: str = NAME, *, pinned: bool = 
         BATCH_JOBS,
         NAMESPACE,
         {
-            "metadata": {"name": f"{name}-1", "ownerReferences": owner(job)},
+            "metadata": {
+                "name": batch_job_name(name, job["metadata"]["uid"]),
+                "labels": labels(job["metadata"]["uid"]),
+                "ownerReferences": owner(job),
+            },
             "spec": {"template": {"metadata": {"annotations": annotations}}},
         },
     )
-    pod = await cluster.create(
-        PODS, NAMESPACE, {"metadata": {"name": f"{name}-1-x", "ownerReferences": owner(batch_job)}, "spec": {}}
-    )
+    metadata = {
+        "name": f"{batch_job['metadata']['name']}-x",
+        "labels": labels(job["metadata"]["uid"]),
+        "ownerReferences": owner(batch_job),
+    }
+    pod = await cluster.create(PODS, NAMESPACE, {"metadata": metadata, "spec": {}})
     cluster.set_status(PODS, NAMESPACE, pod["metadata"]["name"], {"phase": "Running"})
     job = cluster.set_status(EVALUATION_JOBS, NAMESPACE, name, {"phase": phase})
     run = Run(job, batch_job, pod, make_token(pod["metadata"]["uid"]))
