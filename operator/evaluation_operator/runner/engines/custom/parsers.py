@@ -24,7 +24,7 @@ LONGEST: Final = 200_000
 _PATH: Final = re.compile(
     r"\$?(?:\.?[A-Za-z_][\w-]*|\[\d+\]|\['[^'\\]+'\]|\[\"[^\"\\]+\"\])(?:\.[A-Za-z_][\w-]*|\[\d+\]|\['[^'\\]+'\]|\[\"[^\"\\]+\"\])*"
 )
-_FENCED: Final = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
+_FENCED: Final = re.compile(r"```(?:json)?[ \t]*\n(.*?)```", re.DOTALL)
 
 
 class RegexParams(StrictModel):

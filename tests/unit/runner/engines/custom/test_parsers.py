@@ -131,6 +131,13 @@ def test_a_pattern_that_goes_back_and_forth_is_stopped() -> None:
     assert perf_counter() - began < 20
 
 
+@pytest.mark.parametrize("text", ["```" + "\n" * 199_000 + "x", "```json\n" * 20_000, "{" * 199_000, '{"a":' * 40_000])
+def test_no_answer_takes_long(text: str) -> None:
+    began = perf_counter()
+    assert read(text, path("score")) is None
+    assert perf_counter() - began < 5
+
+
 texts = st.one_of(st.text(), st.text(alphabet='{}[]":,.0123456789eE-+ \nscoreNaInfity`', max_size=200))
 
 
