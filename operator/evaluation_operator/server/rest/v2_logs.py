@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, Response
 
 from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
 from evaluation_operator.resources.identity import job_id as identifier
@@ -20,6 +19,7 @@ from evaluation_operator.server.limits import Slots
 from evaluation_operator.server.objects import timestamps
 from evaluation_operator.server.objects.v2 import STEP
 from evaluation_operator.server.refusals import Refused
+from evaluation_operator.server.rest.bodies import answer
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
@@ -27,40 +27,6 @@ MAX_LIMIT = 1000
 JobId = Annotated[
     str, Path(max_length=64, description="Identifier of the job.", examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
 ]
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class PlatformJobLog(_Answer):
-    """One line of a log."""
-
-    job_id: str = Field(examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
-    """Identifier of the job."""
-    job_step: str = Field(examples=[STEP])
-    """Always `evaluation`."""
-    job_task: str = Field(examples=["task1"])
-    """The task that the line is about; empty when it is about none, or about several."""
-    message: str = Field(examples=["generating: 50.0 %, 5 of 10 samples answered, 0 failed\n"])
-    """The line for people, with its line end: joined, the messages are the log."""
-    timestamp: str = Field(examples=["2026-11-25T19:00:00.123000"], json_schema_extra={"format": "date-time"})
-    """When it was written, in UTC."""
-
-
-class PlatformJobLogPage(_Answer):
-    """A page of a log, the oldest lines first."""
-
-    object: str = "list"
-    """Always `list`."""
-    data: list[PlatformJobLog]
-    """At most `limit` lines; fewer also when lines are long."""
-    total: int
-    """Lines of the log so far. Of a log that goes on for more than 1 MiB after this page, those that were read."""
-    next_page: str | None
-    """The `page_cursor` of the next page; null when there are no more lines at this moment."""
-    prev_page: str | None = None
-    """Always null: pages go forward only."""
 
 
 class Logs:
@@ -71,8 +37,8 @@ class Logs:
         self._sources = sources
         self._slots = Slots(max_concurrent, "readings of logs", waiting=4 * max_concurrent)
 
-    async def page(self, caller: CurrentCaller, job_id: str, limit: int, cursor: str | None) -> PlatformJobLogPage:
-        """Raises Refused: 404 without such a job, 422 for a cursor that is none, 403, 429, 503."""
+    async def page(self, caller: CurrentCaller, job_id: str, limit: int, cursor: str | None) -> Response:
+        """A `PlatformJobLogPage`. Raises Refused: 404 without such a job, 422 for no cursor of ours, 403, 429, 503."""
         at = Cursor.decode(cursor) if cursor else None
         job = await self._find(job_id)
         if job is None:
@@ -80,28 +46,31 @@ class Logs:
         await caller.require("get", EVALUATION_JOBS, job["metadata"]["namespace"], job["metadata"]["name"])
         async with self._slots.enter():
             found = await page(self._sources, job, limit, at)
-        return _shown(job, found)
+        return answer(_shown(job, found))
 
 
-def _shown(job: Body, found: LogPage) -> PlatformJobLogPage:
+def _shown(job: Body, found: LogPage) -> dict[str, Any]:
     name, tasks = identifier(job["metadata"]["uid"]), task_names(job)
-    return PlatformJobLogPage(
-        data=[_line(name, tasks, each) for each in found.lines],
-        total=found.total,
-        next_page=found.next.encode() if found.next else None,
-    )
+    return {
+        "object": "list",
+        "data": [_line(name, tasks, each) for each in found.lines],
+        "total": found.total,
+        # An empty text would make the documented loop begin anew, and pages go forward only.
+        "next_page": found.next.encode() if found.next else None,
+        "prev_page": None,
+    }
 
 
-def _line(name: str, tasks: frozenset[str], line: Line) -> PlatformJobLog:
+def _line(name: str, tasks: frozenset[str], line: Line) -> dict[str, Any]:
     # What a pod writes may name anything; the only task of a job is meant by every line.
     task = line.task if line.task in tasks else next(iter(tasks)) if len(tasks) == 1 else ""
-    return PlatformJobLog(
-        job_id=name,
-        job_step=STEP,
-        job_task=task,
-        message=line.message,
-        timestamp=timestamps.rendered(moment(line.time)),
-    )
+    return {
+        "job_id": name,
+        "job_step": STEP,
+        "job_task": task,
+        "message": line.message,
+        "timestamp": timestamps.rendered(moment(line.time)),
+    }
 
 
 def task_names(job: Mapping[str, Any]) -> frozenset[str]:
@@ -122,7 +91,7 @@ def router(logs: Logs) -> APIRouter:
         caller: CurrentCaller,
         limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Lines of a page at most.")] = DEFAULT_LIMIT,
         page_cursor: Annotated[str | None, Query(description="`next_page` of the page before.")] = None,
-    ) -> PlatformJobLogPage:
+    ) -> Response:
         return await logs.page(caller, job_id, limit, page_cursor)
 
     return routes

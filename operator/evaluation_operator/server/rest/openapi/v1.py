@@ -229,7 +229,7 @@ OPERATIONS = (
         200,
         Answer("A zip file, whatever `Accept` says.", media=ZIP),
         parameters=(JOB_ID,),
-        errors=frozenset({404, 409}),
+        errors=_GONE,
     ),
     Operation(
         "get",
