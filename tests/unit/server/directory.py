@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from evaluation_operator.cluster.memory import MemoryCluster
-from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS, EVALUATION_TARGETS, Body, Resource
-from evaluation_operator.resources.identity import job_id
+from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_TARGETS, Body, Resource
 from evaluation_operator.server.objects import identifiers, names
 
 
@@ -16,24 +15,11 @@ class LiveDirectory:
         self._cluster = cluster
         self.told: list[tuple[str, str]] = []
 
-    async def job(self, identifier: str) -> Body | None:
-        for body in self._cluster.objects(EVALUATION_JOBS):
-            uid = body["metadata"]["uid"]
-            if identifier in (job_id(uid), identifiers.v1_job_id(uid)):
-                return body
-        return None
-
     async def target(self, namespace: str, name: str) -> Body | None:
         return self._find(EVALUATION_TARGETS, namespace, name, identifiers.target_id)
 
     async def config(self, namespace: str, name: str) -> Body | None:
         return self._find(EVALUATION_CONFIGS, namespace, name, identifiers.config_id)
-
-    def at(self, resource: Resource, namespace: str, name: str) -> Body | None:
-        for body in self._cluster.objects(resource):
-            if (body["metadata"]["namespace"], body["metadata"]["name"]) == (namespace, name):
-                return body
-        return None
 
     def took(self, resource: Resource, body: Mapping[str, Any]) -> None:
         self.told.append(("took", body["metadata"]["name"]))

@@ -123,11 +123,6 @@ class Index:
         row = await self._named(resource, namespace, name)
         return row.body if row is not None else None
 
-    async def result(self, identifier: str) -> Body | None:
-        """The ConfigMap of a result that a caller made. Raises Refused (429, 503)."""
-        row = await self._identified(CONFIG_MAPS, identifier)
-        return row.body if row is not None else None
-
     async def job_row(self, identifier: str) -> Row | None:
         """As `job`, with the fields of lists. Raises Refused (429, 503)."""
         return await self._identified(EVALUATION_JOBS, identifier)
@@ -135,11 +130,6 @@ class Index:
     def table(self, resource: Resource) -> Table:
         """All objects of one of the three kinds."""
         return self._tables[resource]
-
-    def at(self, resource: Resource, namespace: str, name: str) -> Body | None:
-        """The object of this Kubernetes name, as far as the watches have shown it."""
-        row = self._tables[resource].get(namespace, name)
-        return row.body if row is not None else None
 
     def resolve(self, part: str, fields: Fields) -> Fields:
         """The fields of the stored target or config that a job's `target` or `config` means, else its own."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
@@ -23,8 +23,6 @@ from evaluation_operator.server.objects.names import MAX_NAME, NAME_PATTERN
 
 EntityName = Annotated[str, Field(max_length=MAX_NAME, pattern=NAME_PATTERN)]
 EntityNamespace = Annotated[str, Field(max_length=MAX_NAME)]
-_TARGET_PAYLOAD = set(TargetPayload.model_fields)
-_CONFIG_PAYLOAD = set(ConfigPayload.model_fields)
 _JOB_SERVER_FIELDS = (*entities.SERVER_FIELDS, "status", "status_details", "result")
 
 
@@ -55,79 +53,107 @@ class Envelope(Model):
         return {key: value for key in fields if (value := getattr(self, key)) is not None}
 
 
-class _TargetFields(Envelope, TargetPayload):
+class _Entity(Envelope):
+    """A target or a config, brought into the form of the custom resource before it is checked."""
+
+    content: ClassVar[set[str]]
+    """The fields that say what, or how, is evaluated."""
     name: EntityName | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _as_stored(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        own = entities.without_server_fields(value)
-        return entities.change_target(own, entities.stored_model, entities.stored_dataset)
+    def _brought_into_form(cls, value: Any) -> Any:
+        return cls._as_stored(entities.without_server_fields(value)) if isinstance(value, Mapping) else value
 
     def payload(self) -> dict[str, Any]:
-        """Return what is evaluated, as the custom resource has it."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True, include=_TARGET_PAYLOAD)
+        """Return what, or how, is evaluated, as the custom resource has it."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, include=self.content)
 
-
-class _ConfigFields(Envelope, ConfigPayload):
-    name: EntityName | None = None
-
-    @model_validator(mode="before")
     @classmethod
-    def _as_stored(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return entities.change_config(entities.without_server_fields(value), entities.stored_dataset)
+    def _as_stored(cls, value: dict[str, Any]) -> Any:
+        raise NotImplementedError
 
-    def payload(self) -> dict[str, Any]:
-        """Return how it is evaluated, as the custom resource has it."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True, include=_CONFIG_PAYLOAD)
+    def problem(self) -> str | None:
+        """Say what keeps it from being evaluated."""
+        raise NotImplementedError
 
 
-class JobTarget(_TargetFields):
-    """`target` of a job: inline, or a reference: `namespace/name`, or an object with a name and no payload."""
+class _TargetFields(_Entity, TargetPayload):
+    content: ClassVar[set[str]] = set(TargetPayload.model_fields)
+
+    @classmethod
+    def _as_stored(cls, value: dict[str, Any]) -> Any:
+        return entities.change_target(value, entities.stored_model, entities.stored_dataset)
+
+    def problem(self) -> str | None:
+        return references.target_problem(self)
+
+
+class _ConfigFields(_Entity, ConfigPayload):
+    content: ClassVar[set[str]] = set(ConfigPayload.model_fields)
+
+    @classmethod
+    def _as_stored(cls, value: dict[str, Any]) -> Any:
+        return entities.change_config(value, entities.stored_dataset)
+
+    def problem(self) -> str | None:
+        return references.config_problem(self)
+
+
+class _Whole(_Entity):
+    """One that must be usable as it is."""
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        problem = self.problem()
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+
+class _OfJob(_Entity):
+    """One inside a job: inline, or a reference: `namespace/name`, or an object with a name and no payload."""
 
     @model_validator(mode="before")
     @classmethod
     def _named(cls, value: Any) -> Any:
-        return _split(value)
+        if not isinstance(value, str):
+            return value
+        namespace, slash, name = value.rpartition("/")
+        if not name or (slash and not namespace):
+            raise ValueError("give the name of a stored one as namespace/name, or an object")
+        return {"name": name, "namespace": namespace} if slash else {"name": name}
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        if self.reference is None:
-            _raise(references.target_problem(self))
+        problem = None if self.reference is not None else self.problem()
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @property
     def reference(self) -> Reference | None:
-        """The stored target that is meant; None when it is inline."""
-        if not self.name or not references.target_is_reference(self):
+        """The stored one that is meant; None when it is inline."""
+        if not self.name or not self._is_reference():
             return None
-        return Reference(self.namespace, self.name, self.type)
+        return Reference(self.namespace, self.name, getattr(self, "type", None))
+
+    def _is_reference(self) -> bool:
+        raise NotImplementedError
 
 
-class JobConfig(_ConfigFields):
-    """`config` of a job: inline, or a reference: `namespace/name`, or an object with a name and no payload."""
+class JobTarget(_OfJob, _TargetFields):
+    """`target` of a job."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _named(cls, value: Any) -> Any:
-        return _split(value)
+    def _is_reference(self) -> bool:
+        return references.target_is_reference(self)
 
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        if self.reference is None:
-            _raise(references.config_problem(self))
-        return self
 
-    @property
-    def reference(self) -> Reference | None:
-        """The stored config that is meant; None when it is inline."""
-        if not self.name or not references.config_is_reference(self):
-            return None
-        return Reference(self.namespace, self.name, self.type)
+class JobConfig(_OfJob, _ConfigFields):
+    """`config` of a job."""
+
+    def _is_reference(self) -> bool:
+        return references.config_is_reference(self)
 
 
 class JobSpec(Model):
@@ -169,22 +195,12 @@ class JobV1(Envelope):
         return {key: item for key, item in value.items() if key not in _JOB_SERVER_FIELDS}
 
 
-class Target(_TargetFields):
+class Target(_Whole, _TargetFields):
     """Body of `POST /v1/evaluation/targets`."""
 
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        _raise(references.target_problem(self))
-        return self
 
-
-class Config(_ConfigFields):
+class Config(_Whole, _ConfigFields):
     """Body of `POST /v1/evaluation/configs`."""
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        _raise(references.config_problem(self))
-        return self
 
 
 class TargetUpdate(_TargetFields):
@@ -207,17 +223,3 @@ class ResultUpdate(Envelope, EvaluationResult):
 
     job: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = None
     files_url: Annotated[str, Field(max_length=2048)] | None = None
-
-
-def _split(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    namespace, slash, name = value.rpartition("/")
-    if not name or (slash and not namespace):
-        raise ValueError("give the name of a stored one as namespace/name, or an object")
-    return {"name": name, "namespace": namespace} if slash else {"name": name}
-
-
-def _raise(problem: str | None) -> None:
-    if problem is not None:
-        raise ValueError(problem)

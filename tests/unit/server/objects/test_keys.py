@@ -26,12 +26,12 @@ def bodies(leaf: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
         st.integers() | g.text,
         lambda value: (
             st.lists(value, max_size=2)
-            | st.dictionaries(g.text, value, max_size=2)
+            | st.dictionaries(g.keys, value, max_size=2)
             | st.dictionaries(st.sampled_from(sorted(SECRET_FIELDS)), leaf, max_size=2)
         ),
         max_leaves=8,
     )
-    return st.dictionaries(g.text, inner, max_size=3)
+    return st.dictionaries(g.keys, inner, max_size=3)
 
 
 @given(bodies(st.just(SECRET)))

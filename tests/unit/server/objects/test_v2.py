@@ -126,7 +126,7 @@ def test_the_status_tree_tells_of_the_tasks() -> None:
 
 @settings(max_examples=30)
 @given(
-    st.recursive(st.none() | st.integers() | g.text, lambda x: st.lists(x) | st.dictionaries(g.text, x), max_leaves=5)
+    st.recursive(st.none() | st.integers() | g.text, lambda x: st.lists(x) | st.dictionaries(g.keys, x), max_leaves=5)
 )
 def test_rubbish_is_refused_and_never_a_crash(value: Any) -> None:
     is_name = isinstance(value, str) and value
