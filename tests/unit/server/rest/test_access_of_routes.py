@@ -1,0 +1,64 @@
+"""Every route of the REST API asks who calls and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from evaluation_operator.cluster.port import ACCESS_REVIEWS, EVALUATION_JOBS, TOKEN_REVIEWS, Identity
+from evaluation_operator.resources.identity import job_id
+from evaluation_operator.server.rest.openapi.document import OPERATIONS
+from evaluation_operator.server.rest.openapi.operation import Operation
+from tests.unit.server.world import World, make_token
+from tests.unit.server.world import world as make_world
+
+GUARDED = [operation for operation in OPERATIONS if not operation.open]
+each = pytest.mark.parametrize("operation", GUARDED, ids=lambda operation: operation.id)
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[World]:
+    async with make_world(tmp_path, access={"mode": "kubernetes"}) as made, made.app.router.lifespan_context(made.app):
+        yield made
+
+
+async def ask(world: World, operation: Operation, **headers: str) -> Any:
+    """The operation on what there is: the job of the world, and what a caller might guess."""
+    found = {"job_id": job_id(world.run.uid), "result_id": "evaluation_result-1111111111111111", "namespace": "team-a"}
+    found |= {"result_name": "artifacts", "target_name": "t", "config_name": "c"}
+    body = next(iter(operation.examples.values()), None)
+    path = operation.path.format(**found)
+    return await world.client.request(operation.method, path, json=body, headers=headers)
+
+
+def changes(world: World) -> int:
+    """Writes to the cluster so far; questions that are asked by creating something are none."""
+    return sum(call.resource not in (TOKEN_REVIEWS, ACCESS_REVIEWS) for call in world.cluster.faults.writes)
+
+
+@each
+async def test_without_a_token_the_answer_is_401(guarded: World, operation: Operation) -> None:
+    assert (await ask(guarded, operation)).status_code == 401
+
+
+@each
+async def test_without_a_right_nothing_is_shown_or_done(guarded: World, operation: Operation) -> None:
+    token = make_token("stranger")
+    guarded.cluster.add_token(token, guarded.settings.access.audience, Identity("stranger", "u"))
+    before = changes(guarded)
+    answer = await ask(guarded, operation, Authorization=f"Bearer {token}")
+    assert answer.status_code in (403, 404), answer.text
+    assert answer.json().keys() == {"detail"}
+    assert changes(guarded) == before
+
+
+async def test_with_the_right_the_job_is_shown(guarded: World) -> None:
+    token = make_token("anna")
+    guarded.cluster.add_token(token, guarded.settings.access.audience, Identity("anna", "u"))
+    guarded.cluster.grant("anna", "get", EVALUATION_JOBS, "team-a")
+    path = f"/v2/evaluation/jobs/{job_id(guarded.run.uid)}"
+    answer = await guarded.client.get(path, headers={"Authorization": f"Bearer {token}"})
+    assert (answer.status_code, answer.json()["namespace"]) == (200, "team-a")
