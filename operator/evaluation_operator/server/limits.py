@@ -9,6 +9,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 from evaluation_operator.server.refusals import Refused, busy
 
+FILES_INSTEAD = "put rows into a file and give it as a dataset with a files_url (a volume, a bucket or a hub)"
+"""Advice for jobs, targets and configs that are too large."""
+
 
 class TokenBucket:
     """Lets `rate` events a second pass in the long run and `burst` at once."""
@@ -114,7 +117,7 @@ class Busy:
             self._keys.discard(key)
 
 
-def declared_length(headers: Mapping[str, str], limit: int, what: str) -> int | None:
+def declared_length(headers: Mapping[str, str], limit: int, what: str, advice: str = "") -> int | None:
     """The Content-Length, when there is one. Raises Refused: 413 when it says more than `limit`, 400 when it is no
     number, 415 when the body is compressed in transfer (its real size would be unknown)."""
     if headers.get("content-encoding", "identity").lower() != "identity":
@@ -126,23 +129,23 @@ def declared_length(headers: Mapping[str, str], limit: int, what: str) -> int | 
         raise Refused(400, "length", "Content-Length must be a number")
     length = int(text)
     if length > limit:
-        raise too_large(what, limit)
+        raise too_large(what, limit, advice)
     return length
 
 
-def too_large(what: str, limit: int) -> Refused:
-    """413, with the limit."""
-    return Refused(413, "too-large", f"{what} is larger than the limit of {limit} bytes")
+def too_large(what: str, limit: int, advice: str = "") -> Refused:
+    """413, with the limit and what to do instead."""
+    return Refused(413, "too-large", f"{what} is larger than the limit of {limit} bytes" + (advice and f"; {advice}"))
 
 
-async def bounded_body(chunks: AsyncIterator[bytes], limit: int, seconds: float, what: str) -> bytes:
+async def bounded_body(chunks: AsyncIterator[bytes], limit: int, seconds: float, what: str, advice: str = "") -> bytes:
     """The whole body, counted while it arrives. Raises Refused: 413 above `limit` bytes, 408 after `seconds`."""
     body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for chunk in chunks:
                 if len(body) + len(chunk) > limit:
-                    raise too_large(what, limit)
+                    raise too_large(what, limit, advice)
                 body += chunk
     except TimeoutError:
         raise Refused(408, "timeout", f"{what} did not arrive within {seconds:g} s") from None

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evaluation_operator.server.documents import BadDocument, read_strictly
-from evaluation_operator.server.limits import Slots, bounded_body, declared_length
+from evaluation_operator.server.limits import FILES_INSTEAD, Slots, bounded_body, declared_length
 from evaluation_operator.server.refusals import Refused, invalid, unavailable
 from evaluation_operator.server.settings import Rest
 
@@ -77,8 +77,9 @@ class Gate:
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The body, whole. A body of DELETE means nothing and is not looked at."""
         headers, settings = Headers(scope=scope), self._settings
-        declared_length(headers, settings.max_body_bytes, "the body")
-        body = await bounded_body(_chunks(receive), settings.max_body_bytes, settings.body_seconds, "the body")
+        limit, what = settings.max_body_bytes, "the body"
+        declared_length(headers, limit, what, FILES_INSTEAD)
+        body = await bounded_body(_chunks(receive), limit, settings.body_seconds, what, FILES_INSTEAD)
         if not body or scope["method"] not in _WITH_DOCUMENT:
             return b""
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from evaluation_operator.cluster import errors
+from evaluation_operator.server.limits import FILES_INSTEAD
 from evaluation_operator.server.refusals import Refused, conflict
 from evaluation_operator.server.status_writer import cluster_trouble
 
 _LONGEST = 1000
-FILES_INSTEAD = "put rows into a file and give it as a dataset with a files_url (a volume, a bucket or a hub)"
 
 
 def refused_by_cluster(error: errors.ClusterError, what: str) -> Refused:

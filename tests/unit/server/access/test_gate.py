@@ -116,6 +116,7 @@ async def test_a_body_is_bounded_whether_its_length_is_told_or_not() -> None:
     place = Place()
     told, untold = await place.post(b" " * 5000), await place.post(parts())
     assert [told.status_code, untold.status_code] == [413, 413]
+    assert "files_url" in told.text
     assert "4096 bytes" in told.json()["detail"]
     assert (await place.post(b"{}", JSON | {"Content-Encoding": "gzip"})).status_code == 415
     assert place.arrived == 0
