@@ -106,8 +106,10 @@ def parse(query_string: bytes) -> Query:
 
 def matching(query: Query, grammar: Grammar, objects: Iterable[L], resolve: Resolve = lambda _, part: part) -> list[L]:
     """The objects that the query asks for, in their order. Raises QueryError, also when there are no objects."""
-    tests = [*filters(grammar, query.filter, resolve), *searches(grammar, query.search, resolve)]
-    return [each for each in objects if all(test(each.fields) for test in tests)]
+    found = list(objects)
+    for test in (*filters(grammar, query.filter, resolve), *searches(grammar, query.search, resolve)):
+        found = [each for each in found if test(each.fields)]
+    return found
 
 
 def ordered(query: Query, objects: Iterable[L]) -> list[L]:

@@ -56,12 +56,15 @@ class Row(Entry):
 
 def job(uid: str, version: str, owner: str, body: Mapping[str, Any]) -> Row:
     """The row of an EvaluationJob."""
-    fields = _fields(body, job_id(uid)) | {
+    fields = _fields(body, job_id(uid))
+    noted = api_fields(body)
+    times = {key: fields[key] for key in ("created_at", "updated_at")}
+    fields |= {
         "v1_id": identifiers.v1_job_id(uid),
         "status": states.phase(body),
-        "target": _part(body, "target"),
-        "config": _part(body, "config"),
-        "output_files_url": api_fields(body).get("output_files_url"),
+        "target": _part(body, "target", noted, times),
+        "config": _part(body, "config", noted, times),
+        "output_files_url": noted.get("output_files_url"),
     }
     if v1.has_result(body):
         own = v1.result(body, {})
@@ -127,10 +130,10 @@ def _fields(body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
     }
 
 
-def _part(body: Mapping[str, Any], part: str) -> dict[str, Any]:
+def _part(body: Mapping[str, Any], part: str, noted: Mapping[str, Any], times: Mapping[str, str]) -> dict[str, Any]:
     given = (body.get("spec") or {}).get(part) or {}
-    noted = api_fields(body).get(part)
-    said: Mapping[str, Any] = noted if isinstance(noted, Mapping) else {}
+    about = noted.get(part)
+    said: Mapping[str, Any] = about if isinstance(about, Mapping) else {}
     stored = v2.reference(body, part)
     if stored is not None:
         known = {
@@ -150,8 +153,7 @@ def _part(body: Mapping[str, Any], part: str) -> dict[str, Any]:
         "description": said.get("description"),
         "custom_fields": _texts(said.get("custom_fields")),
         "ownership": _texts(said.get("ownership")),
-        "created_at": timestamps.created_at(body),
-        "updated_at": timestamps.updated_at(body),
+        **times,
         **_content(given),
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evaluation_operator.cluster.cache import Key, Store
@@ -13,25 +13,27 @@ from evaluation_operator.server.index.rows import Row
 
 
 class _Order:
-    """Keys in the order of a time, oldest first; within one moment by identifier."""
+    """Rows in the order of a time, oldest first; within one moment by identifier."""
 
     def __init__(self, field: str) -> None:
         self._field = field
-        self._sorted: list[tuple[str, str, Key]] = []
+        self._sorted: list[tuple[str, str, Row]] = []
 
-    def put(self, key: Key, row: Row) -> None:
-        insort(self._sorted, (row.fields[self._field], row.id, key))
+    def put(self, row: Row) -> None:
+        # Identifiers differ, so rows are never compared.
+        insort(self._sorted, (row.fields[self._field], row.id, row))
 
-    def drop(self, key: Key, row: Row) -> None:
-        del self._sorted[bisect_left(self._sorted, (row.fields[self._field], row.id, key))]
+    def drop(self, row: Row) -> None:
+        del self._sorted[bisect_left(self._sorted, (row.fields[self._field], row.id))]
 
-    def keys(self, start: int, number: int, *, newest_first: bool) -> Iterator[Key]:
+    def rows(self, start: int, number: int, *, newest_first: bool) -> list[Row]:
         if newest_first:
             stop = max(0, len(self._sorted) - start)
-            chosen = self._sorted[max(0, stop - number) : stop][::-1]
+            chosen = self._sorted[max(0, stop - number) : stop]
+            chosen.reverse()
         else:
             chosen = self._sorted[start : start + number]
-        return (key for _, _, key in chosen)
+        return [row for _, _, row in chosen]
 
 
 class Table:
@@ -70,19 +72,18 @@ class Table:
         """The objects in the order that the query asks for, its filters aside: `number` of them (None: all) after the
         first `start`."""
         wanted = len(self.store) if number is None else number
-        keys = self._orders[query.by].keys(start, wanted, newest_first=query.newest_first)
-        return [row for key in keys if (row := self.store.get(key)) is not None]
+        return self._orders[query.by].rows(start, wanted, newest_first=query.newest_first)
 
     def _replaced(self, key: Key, old: Row | None, new: Row | None) -> None:
         if old is not None:
             for order in self._orders.values():
-                order.drop(key, old)
+                order.drop(old)
             del self._by_uid[old.uid], self._by_id[old.id]
             self._namespaces[key[0]] -= 1
             if not self._namespaces[key[0]]:
                 del self._namespaces[key[0]]
         if new is not None:
             for order in self._orders.values():
-                order.put(key, new)
+                order.put(new)
             self._by_uid[new.uid] = self._by_id[new.id] = key
             self._namespaces[key[0]] += 1
