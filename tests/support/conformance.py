@@ -69,6 +69,14 @@ async def test_create_gives_the_object_an_identity_and_get_returns_it(place: Pla
     assert await place.cluster.get(CONFIG_MAPS, place.namespace, "one") == made
 
 
+async def test_what_is_created_need_not_say_what_it_is(place: Place) -> None:
+    body = evaluation_job("one")
+    made = await place.cluster.create(
+        EVALUATION_JOBS, place.namespace, {"metadata": body["metadata"], "spec": body["spec"]}, strict=True
+    )
+    assert (made["apiVersion"], made["kind"]) == (EVALUATION_JOBS.api_version, "EvaluationJob")
+
+
 async def test_create_of_a_taken_name_is_already_exists(place: Place) -> None:
     await place.cluster.create(BATCH_JOBS, place.namespace, batch_job("one"))
     with pytest.raises(AlreadyExists) as caught:

@@ -176,9 +176,9 @@ class ClusterPort(Protocol):
     async def create(
         self, resource: Resource, namespace: str, body: Mapping[str, Any], *, strict: bool = False
     ) -> Body:
-        """Creates the object and returns it. With `strict`, a field that the schema does not know is
-        Invalid, else dropped.
+        """Creates the object, which need not say its kind, and returns it.
 
+        With `strict`, a field that the schema does not know is Invalid, else dropped.
         Raises AlreadyExists, Invalid, Forbidden (also for quotas and admission).
         """
         ...

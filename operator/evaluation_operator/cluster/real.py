@@ -126,7 +126,9 @@ class RealCluster:
         self, resource: Resource, namespace: str, body: Mapping[str, Any], *, strict: bool = False
     ) -> Body:
         path = path_of(resource, namespace, query={"fieldValidation": "Strict" if strict else ""})
-        return await self._ask("POST", path, body, _JSON)
+        # The server knows what a path means, but wants custom resources to say it themselves.
+        named = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+        return await self._ask("POST", path, named, _JSON)
 
     async def patch(
         self,

@@ -139,7 +139,9 @@ async def api(restricted: Path, kubectl: Kubectl, tmp_path: Path) -> AsyncIterat
 async def test_the_whole_way_with_the_permissions_of_the_catalogue(api: Api, kubectl: Kubectl) -> None:
     run = start(kubectl, "whole")
     token = run.token(kubectl)
-    assert (await api.client.get("/readyz")).status_code == 200
+    async with asyncio.timeout(20):
+        while (await api.client.get("/readyz")).status_code != 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # its first list of the cluster
     assert (await api.report(token, run, task_status={"task1": "running"})).status_code == 202
     # Written by the loop of this process: it must get its turn while we wait.
     await asyncio.to_thread(
