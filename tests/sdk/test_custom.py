@@ -1,0 +1,110 @@
+"""Checks 55 to 60: live evaluation, the scores of the custom families, and what surrounds the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from conftest import MODEL, Setting, config, ended, target
+from nemo_microservices import APIStatusError
+
+LIVE = {
+    "config": {
+        "type": "custom",
+        "tasks": {
+            "qa": {
+                "type": "data",
+                "metrics": {
+                    "accuracy": {
+                        "type": "string-check",
+                        "params": {"check": ["{{some_output}}", "contains", "{{expected}}"]},
+                    }
+                },
+            }
+        },
+    },
+    "target": {"type": "rows", "rows": [{"some_output": "yes", "expected": "yes"}]},
+}
+
+
+def scores(v2: Any, setting: Setting, config: dict[str, Any], target: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Run a job and return its scores by metric and name, of its only task."""
+    job = v2.create(spec={"target": target, "config": config}, namespace=setting.namespace)
+    found = ended(v2, job.id)
+    assert found.status == "completed", found
+    (task,) = v2.results.evaluation_results.retrieve(job.id).tasks.values()
+    return {name: metric.scores for name, metric in task.metrics.items()}
+
+
+def test_55_live(c: Any) -> None:
+    before = c.evaluation.jobs.list().pagination.total_results
+    answer = c.evaluation.live(**LIVE)
+    assert answer.status == "completed"
+    score = answer.result.tasks["qa"].metrics["accuracy"].scores["string-check"]
+    assert score.value == 1.0
+    assert (score.stats.count, score.stats.mean, score.stats.sum) == (1, 1.0, 1.0)
+    assert c.evaluation.jobs.list().pagination.total_results == before
+
+
+@pytest.mark.parametrize("change", ["target", "config"])
+def test_56_live_refuses_what_needs_a_pod(c: Any, setting: Setting, change: str) -> None:
+    other = {"target": target(setting.endpoint), "config": {"type": "gsm8k"}}
+    with pytest.raises(APIStatusError) as caught:
+        c.evaluation.live(**{**LIVE, change: other[change]})
+    assert 400 <= caught.value.status_code < 500
+
+
+def test_57_names_of_scores(v2: Any, setting: Setting) -> None:
+    call = {"type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    rows = [{"text": "the cat sat on the mat", "reference": "the cat sat on the mat", "calls": [call], "want": [call]}]
+    judge = {"api_endpoint": {"url": setting.endpoint, "model_id": MODEL}}
+    metrics = {
+        "b": {"type": "bleu", "params": {"candidate": "{{text}}", "references": ["{{reference}}"]}},
+        "j": {
+            "type": "llm-judge",
+            "params": {
+                "model": judge,
+                "template": {"messages": [{"role": "user", "content": "Judge: {{text}}"}]},
+                "scores": {"quality": {"type": "int", "parser": {"type": "regex", "pattern": "(\\d)"}}},
+            },
+        },
+    }
+    found = scores(
+        v2,
+        setting,
+        {"type": "custom", "tasks": {"t": {"type": "data", "metrics": metrics}}},
+        {"type": "rows", "rows": rows},
+    )
+    assert found["b"].keys() == {"sentence", "corpus"}
+    assert found["b"]["sentence"].stats.count == 1
+    assert found["j"].keys() == {"quality"}
+
+
+def test_58_rouge_has_four_scores(v2: Any, setting: Setting) -> None:
+    """† The answers are rows of the target; the metric is the one of the similarity family."""
+    found = scores(
+        v2,
+        setting,
+        {
+            "type": "custom",
+            "tasks": {
+                "t": {
+                    "type": "data",
+                    "metrics": {"rouge": {"type": "rouge", "params": {"candidate": "{{a}}", "references": ["{{b}}"]}}},
+                }
+            },
+        },
+        {"type": "rows", "rows": [{"a": "the cat sat", "b": "the cat sat"}]},
+    )
+    assert found["rouge"].keys() == {"rouge_1_score", "rouge_2_score", "rouge_3_score", "rouge_L_score"}
+
+
+def test_59_more_fields_are_kept_by_the_sdk(v2: Any, setting: Setting) -> None:
+    job = v2.create(spec={"target": target(setting.endpoint), "config": config(1)}, namespace=setting.namespace)
+    assert job.model_extra is not None
+
+
+def test_60_health(raw: httpx.Client) -> None:
+    answer = raw.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})

@@ -1,0 +1,160 @@
+"""Checks 46 to 54: v1 jobs."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import Setting, Wire, config, ended, eventually, target, unique
+from nemo_microservices import NotFoundError
+
+WORDS = {"created", "pending", "running", "cancelling", "cancelled", "failed", "completed"}
+
+
+@pytest.fixture(scope="module")
+def names(c: Any, setting: Setting) -> tuple[str, str]:
+    """A target and a config in a namespace that is not the jobs' own."""
+    made = unique("t"), unique("c")
+    c.evaluation.targets.create(name=made[0], namespace=setting.namespace, **target(setting.endpoint))
+    c.evaluation.configs.create(name=made[1], namespace=setting.namespace, **config(4))
+    return made
+
+
+@pytest.fixture(scope="module")
+def job(c: Any, setting: Setting, names: tuple[str, str]) -> Any:
+    return c.evaluation.jobs.create(
+        namespace=setting.other_namespace,
+        target=f"{setting.namespace}/{names[0]}",
+        config=f"{setting.namespace}/{names[1]}",
+    )
+
+
+@pytest.fixture(scope="module")
+def done(c: Any, v2: Any, job: Any) -> Any:
+    assert ended(v2, job.id).status == "completed"
+    return c.evaluation.jobs.retrieve(job.id)
+
+
+def test_46_a_new_job(job: Any, names: tuple[str, str]) -> None:
+    assert job.id.startswith("eval-")
+    assert job.status == "created"
+    assert job.status_details.task_status == {}
+    assert job.status_details.progress is None
+    assert job.result is None
+    assert job.output_files_url is None
+    assert job.custom_fields == {}
+    assert (job.target.name, job.config.name) == names
+    assert job.config.params.limit_samples == 4
+    assert isinstance(job.created_at, datetime)
+
+
+def test_47_inline_bodies_are_named_by_their_identifiers(c: Any, setting: Setting) -> None:
+    """Without a namespace it is `default`; the job itself is not of interest, so it is taken away again."""
+    made = c.evaluation.jobs.create(config=config(1), target=target(setting.endpoint))
+    try:
+        assert made.namespace == "default"
+        assert made.target.id.startswith("eval-target-")
+        assert made.target.name == made.target.id
+    finally:
+        c.evaluation.jobs.delete(made.id)
+
+
+def test_48_status_details(c: Any, v2: Any, running: Any, done: Any, wire: Wire) -> None:
+    def look() -> Any:
+        return c.evaluation.jobs.status(running.id)
+
+    found = eventually(look, lambda details: details.samples_processed)
+    answer = wire.last_json()
+    assert {"message", "task_status", "progress"} <= answer.keys()
+    assert "status" not in answer
+    assert found.progress == pytest.approx(found.samples_processed / 60 * 100, abs=0.1)
+    assert c.evaluation.jobs.status(done.id).progress == 100.0
+
+
+def test_49_the_words_of_each_version(c: Any, v2: Any, running: Any, failed: Any, done: Any) -> None:
+    for found, first, second in ((running, "running", "active"), (failed, "failed", "error")):
+        assert c.evaluation.jobs.retrieve(found.id).status == first
+        assert v2.retrieve(found.id).status == second
+    assert done.status == "completed"
+    assert {job.status for job in c.evaluation.jobs.list(page_size=100).data} <= WORDS
+
+
+def test_50_results(c: Any, v2: Any, setting: Setting, done: Any) -> None:
+    result = c.evaluation.jobs.results(done.id)
+    assert result.job == done.id
+    assert result.id.startswith("evaluation_result-")
+    assert result.tasks["task1"].metrics
+    custom = c.evaluation.jobs.create(
+        namespace=setting.namespace,
+        target={"type": "rows", "rows": [{"said": "yes", "expected": "yes"}, {"said": "no", "expected": "yes"}]},
+        config={
+            "type": "custom",
+            "tasks": {
+                "my-own-name": {
+                    "type": "data",
+                    "metrics": {
+                        "same": {"type": "string-check", "params": {"check": ["{{said}}", "equals", "{{expected}}"]}}
+                    },
+                }
+            },
+        },
+    )
+    assert ended(v2, custom.id).status == "completed"
+    found = c.evaluation.jobs.results(custom.id)
+    assert list(found.tasks) == ["my-own-name"]
+    assert found.tasks["my-own-name"].metrics["same"].scores["string-check"].value == 0.5
+
+
+def test_51_everything_as_a_zip(c: Any, raw: httpx.Client, done: Any, tmp_path: Path) -> None:
+    file = tmp_path / "r.zip"
+    c.evaluation.jobs.download_results(done.id).write_to_file(file)
+    assert file.read_bytes()[:4] == b"PK\x03\x04"
+    with zipfile.ZipFile(file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist()
+    answer = raw.get(f"/v1/evaluation/jobs/{done.id}/download-results", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.content[:4]) == (200, b"PK\x03\x04")
+
+
+def test_52_logs_as_a_zip(raw: httpx.Client, done: Any) -> None:
+    answer = raw.get(f"/v1/evaluation/jobs/{done.id}/logs", headers={"Accept": "application/json"})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert any(archive.read(name) for name in archive.namelist())
+
+
+def test_53_delete_and_cancel(c: Any, setting: Setting) -> None:
+    def make() -> Any:
+        return c.evaluation.jobs.create(
+            namespace=setting.namespace,
+            target=target(setting.slow_endpoint),
+            config=config(60, parallelism=1),
+        )
+
+    job = make()
+    c.evaluation.jobs.cancel(job.id)
+    eventually(lambda: c.evaluation.jobs.retrieve(job.id).status, lambda status: status == "cancelled", 60)
+    assert c.evaluation.jobs.delete(job.id) is None
+    with pytest.raises(NotFoundError):
+        c.evaluation.jobs.retrieve(job.id)
+
+
+def test_54_filters(c: Any, v2: Any, setting: Setting, names: tuple[str, str], job: Any) -> None:
+    def ids(**given: Any) -> list[str]:
+        return [found.id for found in c.evaluation.jobs.list(page_size=100, **given).data]
+
+    whole, (name, _) = f"{setting.namespace}/{names[0]}", names
+    assert ids(filter={"target": whole}) == [job.id]
+    assert ids(filter={"target": {"namespace": setting.namespace, "name": name}}) == [job.id]
+    assert ids(filter={"status": "running", "target": whole}) in ([], [job.id])
+    today = job.created_at.date()
+    around = {"gt": str(today - timedelta(days=1)), "lt": str(today + timedelta(days=2))}
+    assert job.id in ids(filter={"created_at": around, "target": whole})
+    assert ids(filter={"created_at": {"gt": "2025-03-18", "lt": "2025-03-20"}}) == []
+    assert c.evaluation.jobs.list(page=10_000, page_size=10).data == []

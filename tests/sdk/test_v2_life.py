@@ -1,0 +1,94 @@
+"""Checks 15, 16 and 25 to 30: the life of a v2 job."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from conftest import KEY, Setting, Wire, config, eventually, target
+from nemo_microservices import NotFoundError
+
+NEXT = {
+    "created": {"pending", "active", "cancelling", "cancelled", "pausing", "paused", "error"},
+    "pending": {"active", "completed", "cancelling", "cancelled", "error", "pausing", "paused"},
+    "active": {"completed", "error", "cancelling", "cancelled", "pausing", "paused"},
+    "cancelling": {"cancelled", "error"},
+}
+
+
+def test_15_statuses_follow_the_table(completed: Any) -> None:
+    """Polling may miss a status on the way, so a step may be two of the table."""
+    _, seen = completed
+    assert seen[0] == "created"
+    assert seen[-1] == "completed"
+    for before, after in pairwise(seen):
+        reachable = NEXT[before] | {step for over in NEXT[before] for step in NEXT.get(over, ())}
+        assert after in reachable, seen
+
+
+def test_16_a_terminal_status_stays(v2: Any, completed: Any, failed: Any) -> None:
+    assert v2.retrieve(completed[0].id).status == "completed"
+    assert v2.retrieve(failed.id).status == "error"
+
+
+def test_25_the_status_tree(v2: Any, completed: Any) -> None:
+    job, _ = completed
+    found = v2.status.retrieve(job.id)
+    assert (found.job_id, found.status) == (job.id, "completed")
+    for step in found.steps:
+        given = step.model_dump()
+        assert {"name", "status", "status_details", "error_details", "tasks"} <= given.keys()
+        for task in given["tasks"]:
+            assert {"id", "status", "status_details", "error_details", "error_stack"} <= task.keys()
+
+
+def test_26_a_failure_says_why(v2: Any, failed: Any) -> None:
+    assert failed.error_details
+    assert failed.error_details["message"]
+    assert "error" in {step.status for step in v2.status.retrieve(failed.id).steps}
+
+
+def test_27_cancel_a_running_job(v2: Any, running: Any) -> None:
+    answer = v2.cancel(running.id)
+    assert type(answer).__name__ == "EvaluatorV2Job"
+    assert answer.status in {"cancelling", "cancelled"}
+    eventually(lambda: v2.retrieve(running.id).status, lambda status: status == "cancelled", 60)
+
+
+def test_28_cancel_after_the_end_changes_nothing(v2: Any, completed: Any) -> None:
+    assert v2.cancel(completed[0].id).status == "completed"
+
+
+def test_29_cancel_of_an_unknown_job(v2: Any, wire: Wire) -> None:
+    with pytest.raises(NotFoundError):
+        v2.cancel("job-missing")
+    assert wire.requests[-1].headers["content-type"] == "application/json"
+    assert wire.requests[-1].content == b""
+
+
+def test_30_deleted_is_gone(v2: Any, setting: Setting) -> None:
+    job = v2.create(spec={"target": target(setting.endpoint), "config": config(1)}, namespace=setting.namespace)
+    v2.delete(job.id)
+    with pytest.raises(NotFoundError):
+        v2.retrieve(job.id)
+    with pytest.raises(NotFoundError):
+        v2.delete(job.id)
+
+
+def test_40_a_key_shows_nowhere(v2: Any, raw: Any, setting: Setting, wire: Wire) -> None:
+    job = v2.create(
+        spec={"target": target(setting.keyed_endpoint, api_key=KEY), "config": config(1)}, namespace=setting.namespace
+    )
+    assert job.spec.target.model.api_endpoint.api_key == "******"
+    found = eventually(lambda: v2.retrieve(job.id), lambda found: found.status in ("completed", "error"))
+    assert found.status == "completed", found
+    list(v2.logs.list(job.id))
+    v2.results.evaluation_results.retrieve(job.id)
+    v2.list(page_size=100)
+    v2.status.retrieve(job.id)
+    assert len(wire.responses) > 5
+    for answer in wire.responses:
+        assert KEY not in answer.text
+    for path in ("status", "results", "logs", "results/artifacts/download"):
+        assert KEY.encode() not in raw.get(f"/v2/evaluation/jobs/{job.id}/{path}").content
