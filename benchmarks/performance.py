@@ -19,6 +19,8 @@ NAMES = (
     "rows",
     "pod_start",
     "artifacts",
+    "api_reads",
+    "api_reports",
 )
 """In the order of running and of the page."""
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"

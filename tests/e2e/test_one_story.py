@@ -1,0 +1,141 @@
+"""One job seen through v1, v2 and kubectl by twenty pollers while its pod reports: they all tell one story."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from evaluation_operator.resources.identity import job_id
+from tests.e2e.world import JOBS, TERMINAL, World
+from tests.support.port_forward import port_forward
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+
+PHASES = ("created", "pending", "active", "completed")
+V1_WORDS = {"running": "active", "failed": "error"}
+LAG_SECONDS = 1.0
+"""How long a view may lag behind what another has shown: the API reads what a watch brings."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one poller saw: between ``begun`` and ``done``, in seconds."""
+
+    view: str
+    begun: float
+    done: float
+    phase: str
+    progress: float
+    samples: int
+    score: float | None
+
+
+@pytest.fixture
+def api(world: World) -> Iterator[httpx.Client]:
+    with (
+        port_forward(world.system, "service/evaluation-api", 7331) as url,
+        httpx.Client(base_url=url, timeout=20) as client,
+    ):
+        yield client
+
+
+def by_v1(client: httpx.Client, identifier: str) -> tuple[str, dict[str, Any], Any]:
+    job = client.get(f"/v1/evaluation/jobs/{identifier}").raise_for_status().json()
+    word = job["status"]
+    results = client.get(f"/v1/evaluation/jobs/{identifier}/results") if word == "completed" else None
+    return V1_WORDS.get(word, word), job["status_details"], results.json() if results else None
+
+
+def by_v2(client: httpx.Client, identifier: str) -> tuple[str, dict[str, Any], Any]:
+    job = client.get(f"/v2/evaluation/jobs/{identifier}").raise_for_status().json()
+    path = f"/v2/evaluation/jobs/{identifier}/results/evaluation-results/download"
+    results = client.get(path) if job["status"] == "completed" else None
+    return job["status"], job["status_details"], results.json() if results else None
+
+
+def by_list(client: httpx.Client, identifier: str) -> tuple[str, dict[str, Any], Any]:
+    found = client.get("/v2/evaluation/jobs", params={"page_size": 100}).raise_for_status().json()["data"]
+    job = next(job for job in found if job["id"] == identifier)
+    return job["status"], job["status_details"], None
+
+
+def value(results: dict[str, Any] | None) -> float | None:
+    """Return the job's only score."""
+    if not results or not results.get("tasks"):
+        return None
+    (task,) = results["tasks"].values()
+    (metric,) = task["metrics"].values()
+    (score,) = metric["scores"].values()
+    return float(score["value"])
+
+
+def test_twenty_pollers_hear_one_story(world: World, api: httpx.Client) -> None:
+    name = world.apply(
+        "story",
+        world.endpoint("--latency-ms", "200"),
+        params={"limit_samples": 60, "parallelism": 2, "extra": {"native_calling": True}},
+    )
+    identifier = job_id(world.kubectl.get(JOBS, name)["metadata"]["uid"])
+
+    def by_kubectl() -> tuple[str, dict[str, Any], Any]:
+        status = json.loads(world.kubectl("get", JOBS, name, "-o", "json")).get("status", {})
+        return status.get("phase", "created"), status.get("status_details", {}), status.get("results")
+
+    views: dict[str, Callable[[], tuple[str, dict[str, Any], Any]]] = {
+        "kubectl": by_kubectl,
+        "v1": lambda: by_v1(api, identifier),
+        "v2": lambda: by_v2(api, identifier),
+        "list": lambda: by_list(api, identifier),
+    }
+    looks: list[Look] = []
+    failures: list[str] = []
+
+    def poll(view: str) -> None:
+        end = time.monotonic() + 120
+        try:
+            while time.monotonic() < end:
+                begun = time.monotonic()
+                phase, details, results = views[view]()
+                progress, samples = details.get("progress") or 0, details.get("samples_processed") or 0
+                looks.append(Look(view, begun, time.monotonic(), phase, progress, samples, value(results)))
+                if phase in TERMINAL:
+                    return
+                time.sleep(0.4 if view == "kubectl" else 0.1)
+            failures.append(f"{view}: the job did not end")
+        except Exception as error:
+            failures.append(f"{view}: {type(error).__name__}: {error}")
+
+    pollers = [threading.Thread(target=poll, args=(view,)) for view in ("kubectl", *["v1", "v2", "list"] * 6, "v2")]
+    assert len(pollers) == 20
+    for each in pollers:
+        each.start()
+    for each in pollers:
+        each.join()
+    assert not failures
+
+    assert {look.phase for look in looks} <= set(PHASES)
+    assert {look.view for look in looks if look.phase == "completed"} == set(views)
+    assert len({look.progress for look in looks if look.view != "kubectl"}) > 5, "progress was not live"
+    assert {look.score for look in looks if look.phase == "completed" and look.view != "list"} == {1.0}
+    assert {look.samples for look in looks if look.phase == "completed"} == {60}
+    assert {look.progress for look in looks if look.phase == "completed"} == {100}
+    # What somebody has seen, nobody who asks later may be told otherwise.
+    ordered = sorted(looks, key=lambda look: look.done)
+    for measure in (lambda look: PHASES.index(look.phase), lambda look: look.progress, lambda look: look.samples):
+        for before, after in _later(ordered):
+            assert measure(before) <= measure(after), f"{before} was seen before {after}"
+
+
+def _later(ordered: list[Look]) -> Iterator[tuple[Look, Look]]:
+    """Pairs of looks of which the second began when the first was over: at once for one view, after the lag for two."""
+    for look in ordered:
+        for view in {each.view for each in ordered}:
+            lag = 0.0 if view == look.view else LAG_SECONDS
+            done = [each for each in ordered if each.view == view and each.done + lag <= look.begun]
+            if done:
+                yield done[-1], look
