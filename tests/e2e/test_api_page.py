@@ -15,7 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import SLOWNESS, TERMINAL, World
+from tests.support.kubectl import Kubectl, eventually
 from tests.support.port_forward import port_forward
 from tests.support.sdk import VERSIONS, environment
 from tools.install import ROOT
@@ -124,10 +125,17 @@ def test_the_python_samples(world: World, url: str, stored: dict[str, str], tmp_
     found = re.fullmatch(r"Job ID: (\S+)\nJob status: created\n", printed)
     assert found, printed
     with httpx.Client(base_url=url) as client:
-        identifier = client.get(f"/v2/evaluation/jobs/{found[1]}").raise_for_status().json()["id"]
-    (name,) = [job["metadata"]["name"] for job in world.kubectl.find("evaljob")]
-    assert world.ended(name)["job_id"] == identifier
-    assert world.status(name)["phase"] == "completed"
+        path = f"/v2/evaluation/jobs/{found[1]}"
+
+        def look() -> dict[str, Any]:
+            job: dict[str, Any] = client.get(path).raise_for_status().json()
+            return job
+
+        job = eventually(look, lambda job: job["status"] in TERMINAL, 120 * SLOWNESS, "the job's end")
+        listed = Kubectl(world.kubectl.config).find("evaljob", "--all-namespaces")
+        client.delete(path).raise_for_status()
+    assert job["status"] == "completed", job
+    assert job["id"] in {each.get("status", {}).get("job_id") for each in listed}
 
 
 def test_the_v2_curl_command(world: World, url: str, tmp_path: Path) -> None:

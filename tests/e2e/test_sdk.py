@@ -1,12 +1,13 @@
 """NVIDIA's own SDK, unmodified, in each of its versions that know the v2 API: the checks of `tests/sdk/`."""
 
 import os
+import re
 import subprocess
 
 import pytest
 
-from tests.e2e.world import World
-from tests.support.kubectl import fresh_namespace
+from tests.e2e.world import SLOWNESS, World
+from tests.support.kubectl import eventually, fresh_namespace
 from tests.support.port_forward import port_forward
 from tests.support.sdk import VERSIONS, environment
 from tools.install import ROOT
@@ -14,11 +15,16 @@ from tools.install import ROOT
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 KEY = "sk-conformance-key"
+SIMILARITY = ROOT / "examples" / "15-cached-outputs"
+SIMILARITY_JOB = "cached-outputs"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_sdk_works_unchanged(world: World, version: str) -> None:
     python = environment(version)
+    for file in ("rows.yaml", "job.yaml"):
+        world.kubectl("apply", "-f", str(SIMILARITY / file))
+    identifier = eventually(lambda: world.status(SIMILARITY_JOB).get("job_id"), bool, 30 * SLOWNESS, "its identifier")
     endpoints = {
         "SDK_ENDPOINT": world.endpoint(name="fast"),
         "SDK_SLOW_ENDPOINT": world.endpoint("--latency-ms", "500", name="slow"),
@@ -37,6 +43,7 @@ def test_the_sdk_works_unchanged(world: World, version: str) -> None:
                 "SDK_API_URL": url,
                 "SDK_NAMESPACE": world.namespace,
                 "SDK_OTHER_NAMESPACE": other.namespace,
+                "SDK_SIMILARITY_JOB": identifier,
                 "PYTHONDONTWRITEBYTECODE": "1",
             },
             capture_output=True,
@@ -46,3 +53,6 @@ def test_the_sdk_works_unchanged(world: World, version: str) -> None:
         )
     print(done.stdout)
     assert done.returncode == 0, f"{done.stdout[-20000:]}\n{done.stderr[-2000:]}"
+    passed = re.search(r"(\d+) passed", done.stdout)
+    # Check 23 alone has no call before 1.5, and check 56 is two tests.
+    assert passed and int(passed[1]) == (61 if version == "1.5.0" else 60), done.stdout

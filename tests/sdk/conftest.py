@@ -38,6 +38,8 @@ class Setting:
     """Answers after half a second."""
     keyed_endpoint: str = os.environ.get("SDK_KEYED_ENDPOINT", "")
     """Answers to the bearer key `KEY` only."""
+    similarity_job: str = os.environ.get("SDK_SIMILARITY_JOB", "")
+    """Identifier of a job of type `similarity_metrics` that kubectl applied."""
     dead_endpoint: str = "http://127.0.0.1:9/v1/chat/completions"
     """Nothing listens there, in no pod."""
 
