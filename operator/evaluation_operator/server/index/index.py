@@ -41,7 +41,6 @@ _PREFIXES: Final[Mapping[Resource, identifiers.Prefix]] = {
     EVALUATION_JOBS: identifiers.JOB,
     EVALUATION_TARGETS: identifiers.TARGET,
     EVALUATION_CONFIGS: identifiers.CONFIG,
-    CONFIG_MAPS: identifiers.RESULT,
 }
 #: The cluster's objects are listed for unknown identifiers at most this often (seconds), and a tenth of the time.
 _LIST_SECONDS: Final = 1.0
@@ -83,7 +82,7 @@ class Index:
         self._missing: dict[tuple[Resource, str, str], float] = {}
         self._asking = Slots(_MAX_ASKING, "look-ups in the cluster", waiting=_MAX_WAITING)
         self._listing = asyncio.Lock()
-        self._list_again_at = dict.fromkeys(self._tables, float("-inf"))
+        self._list_again_at = dict.fromkeys(_PREFIXES, float("-inf"))
 
     async def run(self) -> None:
         """Follows the cluster, until cancelled."""
@@ -197,9 +196,7 @@ class Index:
             return found
 
     async def _place(self, resource: Resource, meant: Callable[[str], bool]) -> tuple[str, str] | None:
-        async with aclosing(
-            each_metadata(self._cluster, resource, self._namespaces, _LABELS.get(resource, ""))
-        ) as objects:
+        async with aclosing(each_metadata(self._cluster, resource, self._namespaces)) as objects:
             async for metadata in objects:
                 if meant(metadata["uid"]):
                     return metadata["namespace"], metadata["name"]

@@ -77,8 +77,7 @@ async def test_the_watches_bring_all_kinds(setting: Setting) -> None:
         assert uid((await setting.index.target(NS, "nim")) or {}) == uid(target)
         assert uid((await setting.index.target(NS, identifiers.target_id(uid(target)))) or {}) == uid(target)
         assert uid((await setting.index.config(NS, "bfcl")) or {}) == uid(config)
-        assert uid((await setting.index.result(identifiers.result_id(uid(result)))) or {}) == uid(result)
-        assert setting.index.at(EVALUATION_TARGETS, NS, "nim") is not None
+        assert setting.index.results.by_uid(uid(result)) is not None
         assert len(setting.index.table(CONFIG_MAPS)) == 1
         assert setting.cluster.faults.calls == []
         assert setting.index.silence < 60
