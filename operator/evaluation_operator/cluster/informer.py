@@ -20,8 +20,8 @@ from evaluation_operator.cluster.port import ClusterPort, Resource
 
 log = logging.getLogger(__name__)
 
-#: Objects a page of a list.
-PAGE = 250
+#: Objects a page of a list: few, because each may be as large as the cluster takes (1.5 MiB).
+PAGE = 100
 #: How long the server is asked to keep a watch open (seconds, give or take a quarter).
 WATCH_SECONDS = 300.0
 #: A watch that ends sooner than this (seconds) did not go well, whatever the server said.

@@ -161,6 +161,17 @@ async def test_a_server_whose_watches_are_always_too_old_is_not_listed_without_e
     assert max(setting.pauses) > 10
 
 
+async def test_a_watch_that_works_again_makes_the_next_pauses_short() -> None:
+    setting = Setting()
+    async with setting.running():
+        for name in ("one", "two"):
+            setting.cluster.faults.add(500, verb="watch", times=3)
+            setting.cluster.history.cut()
+            await setting.make(name)
+            await setting.level()
+    assert setting.pauses[-1] < 0.25 * 2**4 * 1.5
+
+
 async def test_watches_that_bring_nothing_lead_to_a_list() -> None:
     setting = Setting()
     async with setting.running():
