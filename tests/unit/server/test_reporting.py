@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -70,11 +71,14 @@ async def test_many_reports_become_few_writes_and_the_last_one_is_among_them() -
     desk = Desk()
     address = await desk.job("job")
     async with desk.running():
+        begun = time.monotonic()
         for number in range(100):
             desk.reporting.progress(address, report(address, float(number)))
             await asyncio.sleep(0.003)
         await until(lambda: desk.progress(address) == 99.0)
-    assert 2 <= desk.writes() <= 12
+        seconds = time.monotonic() - begun
+    # A busy machine takes longer, and so may write more often: it is the interval that must be kept.
+    assert 2 <= desk.writes() <= 2 + seconds / desk.limits.min_write_seconds
 
 
 async def test_a_job_that_is_over_at_once_costs_one_write() -> None:
