@@ -32,6 +32,8 @@ import aiohttp
 from benchmarks.api_in_memory import Served, line, serving
 from benchmarks.report import percentile, publish
 
+GIGABIT = 119.0
+"""MiB a second of a network of one gigabit: slower than this, evaluation-api would be what a pod waits for."""
 LINES = 10_000
 _CHUNK = 1024 * 1024
 
@@ -171,14 +173,24 @@ async def measure(folder: Path, mebibytes: int, rounds: int, pages: int) -> bool
     return publish(
         "artifacts",
         {
-            "upload, share of a plain copy": (statistics.median(each["share"] for each in uploads), ">=", 0.3),
-            "download, share of a plain copy": (statistics.median(each["share"] for each in downloads), ">=", 0.3),
+            "upload (MiB a second)": (
+                mebibytes / statistics.median(each["seconds"] for each in uploads),
+                ">=",
+                GIGABIT,
+            ),
+            "download (MiB a second)": (
+                mebibytes / statistics.median(each["seconds"] for each in downloads),
+                ">=",
+                GIGABIT,
+            ),
             "page of a log, p99 of the slowest kind (ms)": (worst, "<=", 50),
         },
         {
             "mebibytes": mebibytes,
-            "upload_mib_per_second": mebibytes / statistics.median(each["seconds"] for each in uploads),
-            "download_mib_per_second": mebibytes / statistics.median(each["seconds"] for each in downloads),
+            "share_of_a_plain_copy": {
+                "upload": statistics.median(each["share"] for each in uploads),
+                "download": statistics.median(each["share"] for each in downloads),
+            },
             "uploads": uploads,
             "downloads": downloads,
             "milliseconds_of_100_lines": latencies,
