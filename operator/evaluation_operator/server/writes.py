@@ -74,7 +74,7 @@ class Writes:
         """The namespace that a request means. Raises Refused (422) for one that is not served."""
         namespace = given or self._settings.entities.default_namespace
         if not self._settings.serves(namespace):
-            served = ", ".join(self._settings.namespaces)
+            served = ", ".join(self._settings.namespaces) or "all that Kubernetes allows as names"
             raise invalid(
                 ["body", "namespace"],
                 f"the namespace {namespace} is not served here; served are: {served}",

@@ -22,6 +22,8 @@ _MAX_TASK: Final = 256
 _MAX_TIME: Final = 40
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+LATEST: Final = (datetime(9999, 12, 31, tzinfo=UTC) - _EPOCH) // _MICROSECOND
+"""Microseconds since 1970. No line is later, whatever it says: one can still count on from there."""
 _STAMP: Final = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d{1,9})?(Z|[+-]\d\d:\d\d) ")
 _QUIET: Final = frozenset({"info", "debug", ""})
 # What a terminal would act on. Line ends inside a message stay: traces have them.
@@ -102,7 +104,7 @@ def _time(text: Any) -> int | None:
     try:
         found = datetime.fromisoformat(text)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
-        return max(0, (found - _EPOCH) // _MICROSECOND)
+        return min(max(0, (found - _EPOCH) // _MICROSECOND), LATEST)
     except (ValueError, OverflowError):
         return None
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import orjson
 
-from evaluation_operator.server.joblogs.lines import Line, parse
+from evaluation_operator.server.joblogs.lines import LATEST, Line, parse
 from evaluation_operator.server.refusals import Refused
 
 _MAX_CURSOR: Final = 400
@@ -53,7 +53,7 @@ class Cursor:
             raise _invalid() from None
         if not isinstance(pod_uid, str) or not 0 < len(pod_uid) <= 64 or any(type(each) is not int for each in numbers):
             raise _invalid()
-        if not (min(time, number, shown) >= 0 and offset >= -1 and max(numbers) <= _LARGEST):
+        if not (min(time, number, shown) >= 0 and offset >= -1 and max(numbers) <= _LARGEST and time <= LATEST):
             raise _invalid()
         return cls(pod_uid, (time, number), None if offset < 0 else offset, shown)
 

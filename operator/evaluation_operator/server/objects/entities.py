@@ -42,9 +42,15 @@ def stored_dataset(value: Any, where: str = "") -> Any:
 
 def reference(value: Any) -> str | None:
     """Return the name, where a stored model or dataset was given by its name alone."""
-    entity = value.get("entity") if isinstance(value, Mapping) else None
-    found = entity.get(REFERENCE) if isinstance(entity, Mapping) else None
+    found = said(value).get(REFERENCE)
     return found if isinstance(found, str) else None
+
+
+def said(value: Any) -> Mapping[str, Any]:
+    """Return what a stored model or dataset says of itself as an entity. Models of a pipeline are free-form, so
+    anything may stand there: what is no object counts as nothing."""
+    entity = value.get("entity") if isinstance(value, Mapping) else None
+    return entity if isinstance(entity, Mapping) else {}
 
 
 def with_endpoints(payload: Any, url: str) -> Any:
@@ -108,6 +114,6 @@ def _stored_entity(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     content = without_server_fields(value)
-    said = {key: content.pop(key) for key in ENTITY_FIELDS if key in content}
-    entity = {key: item for key, item in said.items() if item is not None}
+    given = {key: content.pop(key) for key in ENTITY_FIELDS if key in content}
+    entity = {key: item for key, item in given.items() if item is not None}
     return {**content, "entity": entity} if entity else content

@@ -23,7 +23,7 @@ from evaluation_operator.server.objects.names import MAX_NAME, NAME_PATTERN
 
 EntityName = Annotated[str, Field(max_length=MAX_NAME, pattern=NAME_PATTERN)]
 EntityNamespace = Annotated[str, Field(max_length=MAX_NAME)]
-_JOB_SERVER_FIELDS = (*entities.SERVER_FIELDS, "status", "status_details", "result")
+_SAID_OF_A_JOB = (*entities.SERVER_FIELDS, "status", "status_details", "error_details", "result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,22 @@ class Reference:
 
 
 class Envelope(Model):
-    """What every entity of the API has beside its content."""
+    """What every entity of the API has beside its content. What only the service says of it is ignored, so that an
+    answer can be sent back."""
 
+    said_by_service: ClassVar[tuple[str, ...]] = entities.SERVER_FIELDS
     namespace: EntityNamespace | None = None
     description: Text | None = None
     project: Text | None = None
     custom_fields: FreeForm | None = None
     ownership: FreeForm | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_what_the_service_says(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        return {key: item for key, item in value.items() if key not in cls.said_by_service}
 
     def envelope(self) -> dict[str, Any]:
         """Return what the specs of all three kinds keep of it."""
@@ -63,7 +72,7 @@ class _Entity(Envelope):
     @model_validator(mode="before")
     @classmethod
     def _brought_into_form(cls, value: Any) -> Any:
-        return cls._as_stored(entities.without_server_fields(value)) if isinstance(value, Mapping) else value
+        return cls._as_stored(dict(value)) if isinstance(value, Mapping) else value
 
     def payload(self) -> dict[str, Any]:
         """Return what, or how, is evaluated, as the custom resource has it."""
@@ -166,6 +175,7 @@ class JobSpec(Model):
 class JobV2(Envelope):
     """Body of `POST /v2/evaluation/jobs`."""
 
+    said_by_service: ClassVar[tuple[str, ...]] = _SAID_OF_A_JOB
     spec: JobSpec
     name: EntityName | None = None
 
@@ -183,16 +193,10 @@ class JobV2(Envelope):
 class JobV1(Envelope):
     """Body of `POST /v1/evaluation/jobs`. A v1 job has no name."""
 
+    said_by_service: ClassVar[tuple[str, ...]] = _SAID_OF_A_JOB
     target: JobTarget
     config: JobConfig
     output_files_url: Annotated[str, Field(max_length=2048)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_what_the_service_says(cls, value: Any) -> Any:
-        if not isinstance(value, Mapping):
-            return value
-        return {key: item for key, item in value.items() if key not in _JOB_SERVER_FIELDS}
 
 
 class Target(_Whole, _TargetFields):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from evaluation_operator.cluster.merge_patch import difference
 from evaluation_operator.resources import references
 from evaluation_operator.resources.config import ConfigPayload
@@ -39,7 +41,12 @@ def target(body: Mapping[str, Any], request: requests.TargetUpdate, *, now: date
     whole = {key: value for key, value in old.items() if key in TargetPayload.model_fields} | given
     if given.get("type") not in (None, old.get("type")):
         whole = {key: value for key, value in whole.items() if key not in PAYLOADS or key in given}
-    problem = references.target_problem(TargetPayload.model_validate(whole))
+    try:
+        problem = references.target_problem(TargetPayload.model_validate(whole))
+    except ValidationError as error:
+        # What kubectl made under another version of the definitions.
+        found = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        problem = f"what is stored is invalid: {found['msg']} at {found['loc']}; give that part anew"
     if problem is not None:
         raise UpdateRefused(problem)
     kept = keys.kept({"target": whole}, {"target": old}, references=options.secret_references)

@@ -25,6 +25,7 @@ LABELS: Final[Mapping[str, str]] = {LABEL_MANAGED_BY: MANAGED_BY, LABEL_COMPONEN
 SELECTOR: Final = ",".join(f"{key}={value}" for key, value in LABELS.items())
 """Selects these ConfigMaps."""
 _FILE: Final = "result.json"
+_MAPS: Final = frozenset({"custom_fields", "ownership", "tasks", "groups"})
 _FIELDS: Final = ("description", "project", "custom_fields", "ownership", "files_url", "tasks", "groups")
 
 
@@ -72,12 +73,14 @@ def _given(request: Result | ResultUpdate) -> dict[str, Any]:
 
 
 def _content(config_map: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept; empty when somebody made it unreadable."""
+    """What is kept; without what somebody else made unreadable, as a user of the cluster may."""
     try:
         content = orjson.loads((config_map.get("data") or {}).get(_FILE, ""))
     except orjson.JSONDecodeError:
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    return {key: value for key, value in content.items() if isinstance(value, dict if key in _MAPS else str)}
 
 
 def _text(content: Mapping[str, Any]) -> str:

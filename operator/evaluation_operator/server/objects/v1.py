@@ -162,7 +162,7 @@ def _expanded(shown: Any, stored: Any, owner: Mapping[str, Any], prefix: str, wh
     if not isinstance(shown, Mapping):
         return shown
     identifier = identifiers.nested_id(prefix, owner["metadata"]["uid"], where)
-    entity = _entity(owner, prefix, identifier, stored.get("entity") or {})
+    entity = _entity(owner, prefix, identifier, entities.said(stored))
     return {**entity, "version_id": _VERSION, "version_tags": [], **{k: v for k, v in shown.items() if k not in entity}}
 
 

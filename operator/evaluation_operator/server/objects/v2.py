@@ -102,7 +102,7 @@ def shown_dataset(value: Any, where: str) -> Any:
     if name is not None or not isinstance(value, Mapping):
         return value if name is None else name
     content = {key: item for key, item in value.items() if key != "entity" and item is not None}
-    return {**content, **(value.get("entity") or {})}
+    return {**content, **entities.said(value)}
 
 
 def _target(body: Mapping[str, Any]) -> Any:

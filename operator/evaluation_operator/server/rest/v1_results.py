@@ -158,6 +158,8 @@ class Results:
         job = None
         if row is not None:
             job = await self._index.job(row.fields["job"])
+            # A user of the cluster may write any job's identifier into a ConfigMap, but only of their own namespace.
+            job = job if job is not None and job["metadata"]["namespace"] == row.fields["namespace"] else None
         elif uid is not None:
             job = await self._index.job(identifiers.v1_job_id(uid))
             job = job if job is not None and v1.has_result(job) else None

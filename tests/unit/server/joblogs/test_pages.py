@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evaluation_operator.server.joblogs.lines import LATEST
 from evaluation_operator.server.joblogs.pages import Cursor, Place, take
 from evaluation_operator.server.refusals import Refused
 
@@ -64,7 +65,7 @@ def test_a_piece_without_any_line_end_does_not_stop_the_reader() -> None:
 
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64),
-    st.integers(0, 2**59),
+    st.integers(0, LATEST),
     st.integers(0, 2**59),
     st.none() | st.integers(0, 2**59),
 )
@@ -99,6 +100,7 @@ def encoded(text: str) -> str:
         encoded('["pod",true,2,3,4]'),
         encoded('["pod",1,2,-2,4]'),
         encoded('["pod",1,2,3,99999999999999999999999]'),
+        encoded(f'["pod",{LATEST + 1},2,3,4]'),
         encoded("[7,1,2,3,4]"),
         encoded('["",1,2,3,4]'),
         encoded("[" * 200),

@@ -117,6 +117,22 @@ async def test_what_is_wrong_is_named_with_its_place(world: World) -> None:
     assert world.cluster.objects(EVALUATION_CONFIGS) == world.cluster.objects(EVALUATION_TARGETS) == []
 
 
+async def test_anything_may_stand_in_a_free_form_model_and_is_shown(world: World) -> None:
+    pipeline = {"query_embedding_model": {"entity": "x"}, "index_embedding_model": {"entity": {"custom_fields": 3}}}
+    made_one = await made(world, TARGETS, name="t", type="retriever", retriever={"pipeline": pipeline})
+    assert (await world.client.get(TARGETS)).json()["data"] == [made_one]
+    job = await world.client.post("/v1/evaluation/jobs", json={"target": "default/t", "config": g.CONFIG})
+    assert job.status_code == 201, job.text
+
+
+async def test_what_is_stored_and_invalid_is_told_and_can_be_replaced(world: World) -> None:
+    spec = {"type": "rows", "rows": "none"}
+    await world.cluster.create(EVALUATION_TARGETS, "default", {"metadata": {"name": "t"}, "spec": spec})
+    assert places(await world.client.patch(f"{TARGETS}/default/t", json={"project": "p"})) == [["body"]]
+    replaced = await world.client.patch(f"{TARGETS}/default/t", json={"rows": [{"a": 1}]})
+    assert (replaced.status_code, replaced.json()["rows"]) == (200, [{"a": 1}])
+
+
 async def test_a_name_cannot_change(world: World) -> None:
     await made(world, TARGETS, name="t", **g.TARGET)
     assert places(await world.client.patch(f"{TARGETS}/default/t", json={"name": "u"})) == [["body", "name"]]

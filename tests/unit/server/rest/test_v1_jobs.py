@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evaluation_operator.cluster.port import EVALUATION_JOBS, SECRETS
-from evaluation_operator.resources.identity import job_id
+from evaluation_operator.resources.identity import ANNOTATION_API_FIELDS, ANNOTATION_RESULT_FIELDS, job_id
 from evaluation_operator.resources.phases import PHASES
 from tests.unit.server.objects import given as g
 from tests.unit.server.rest.test_v1_entities import CONFIGS, KEY, TARGETS, WITH_KEY, made
@@ -122,6 +122,32 @@ async def test_filters_by_target_in_both_forms(world: World) -> None:
     for asked in ({"filter[target]": "ns/t"}, {"filter[target][namespace]": "ns", "filter[target][name]": "t"}):
         page = (await world.client.get(JOBS, params={"filter[status]": "running", **asked})).json()
         assert [item["id"] for item in page["data"]] == [job["id"]]
+
+
+@pytest.mark.parametrize(
+    "noted", ['{"target": "x", "config": [1]}', '{"target": {"name": ["x"], "type": {}}}', '{"output_files_url": {}}']
+)
+async def test_a_note_that_somebody_changed_breaks_nothing(world: World, noted: str) -> None:
+    job = await stored(world)
+    (body,) = (each for each in world.cluster.objects(EVALUATION_JOBS) if each["metadata"]["namespace"] == "o")
+    changes = {"metadata": {"annotations": {ANNOTATION_API_FIELDS: noted, ANNOTATION_RESULT_FIELDS: noted}}}
+    await world.cluster.patch(EVALUATION_JOBS, "o", body["metadata"]["name"], changes)
+    set_status(world, job, phase="completed", results=RESULTS)
+    for path in (f"{JOBS}/{job['id']}", f"{V2}/{job['id']}", f"{JOBS}/{job['id']}/results"):
+        assert (await world.client.get(path)).status_code == 200
+    parts = ("filter[target][name]=x", "filter[target][type]=x", "search[target]=x")
+    for query in ("", "search[output_files_url]=x", *parts):
+        for path in (JOBS, V2):
+            assert (await world.client.get(f"{path}?{query}")).status_code == 200
+
+
+async def test_an_answer_of_either_version_can_be_sent_back(world: World) -> None:
+    inline = {"target": g.TARGET, "config": g.CONFIG}
+    for path, sent in ((JOBS, inline), (V2, {"spec": inline})):
+        job = (await world.client.post(path, json=sent)).json()
+        again = await world.client.post(path, json=job)
+        assert again.status_code == 201, again.text
+        assert again.json()["id"] != job["id"]
 
 
 async def test_references_to_nothing_and_bad_bodies(world: World) -> None:

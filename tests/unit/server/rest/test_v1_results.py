@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from evaluation_operator.cluster.port import CONFIG_MAPS
+from evaluation_operator.server.objects.identifiers import result_id
 from tests.unit.server.rest.test_v1_entities import made
 from tests.unit.server.rest.test_v1_jobs import JOBS, RESULTS, set_status, stored
 from tests.unit.server.world import World
@@ -67,6 +70,36 @@ async def test_a_result_goes_with_its_job(world: World) -> None:
     await world.client.delete(f"{JOBS}/{job['id']}")
     assert (await world.client.get(f"{PATH}/{result['id']}")).status_code == 404
     assert world.cluster.objects(CONFIG_MAPS) == []
+
+
+async def test_an_answer_can_be_sent_back(world: World) -> None:
+    job = await stored(world)
+    result = await made(world, PATH, job=job["id"], description="d", **OWN)
+    again = await made(world, PATH, **result)
+    assert again["id"] != result["id"]
+    assert (again["tasks"], again["description"]) == (result["tasks"], "d")
+    assert (await world.client.patch(f"{PATH}/{result['id']}", json=result)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content", ['{"job": 3, "tasks": [1], "description": {}}', "[]", "{", '{"custom_fields": "x"}']
+)
+async def test_what_somebody_broke_in_the_cluster_breaks_no_list(world: World, content: str) -> None:
+    job = await stored(world)
+    await made(world, PATH, job=job["id"], **OWN)
+    (kept,) = world.cluster.objects(CONFIG_MAPS)
+    await world.cluster.patch(CONFIG_MAPS, "o", kept["metadata"]["name"], {"data": {"result.json": content}})
+    for asked in ({}, {"search[tasks]": "1"}, {"filter[description]": "x"}, {"filter[custom_fields][a]": "x"}):
+        assert (await world.client.get(PATH, params=asked)).status_code == 200
+
+
+async def test_a_result_that_claims_a_job_of_another_namespace_is_none(world: World) -> None:
+    job = await stored(world)
+    await made(world, PATH, job=job["id"], **OWN)
+    (kept,) = world.cluster.objects(CONFIG_MAPS)
+    forged = {"metadata": {"name": "forged", "labels": kept["metadata"]["labels"]}, "data": kept["data"]}
+    uid = (await world.cluster.create(CONFIG_MAPS, "other", forged))["metadata"]["uid"]
+    assert (await world.client.get(f"{PATH}/{result_id(uid)}")).status_code == 404
 
 
 async def test_both_kinds_are_listed(world: World) -> None:

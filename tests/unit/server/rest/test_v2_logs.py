@@ -12,7 +12,9 @@ from evaluation_operator.cluster.port import BATCH_JOBS, EVALUATION_JOBS, PODS, 
 from evaluation_operator.manifests.labels import batch_job_name, labels
 from evaluation_operator.resources.identity import job_id
 from evaluation_operator.server.addresses import JobAddress
-from evaluation_operator.server.joblogs import reading
+from evaluation_operator.server.joblogs import lines, reading
+from evaluation_operator.server.joblogs.lines import LATEST
+from evaluation_operator.server.joblogs.pages import Cursor
 from tests.unit.server.world import NAMESPACE, World, owner
 
 BEGIN = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
@@ -195,6 +197,14 @@ async def test_a_long_kept_log_is_read_in_pieces(case: Case, monkeypatch: pytest
 async def test_a_cursor_that_is_none_is_refused(case: Case, cursor: str) -> None:
     answer = await case.world.client.get(case.url, params={"page_cursor": cursor})
     assert (answer.status_code, answer.json()) == (422, {"detail": "Invalid page cursor"})
+
+
+async def test_a_cursor_and_a_line_at_the_end_of_time_are_answered(case: Case) -> None:
+    forged = Cursor(case.pod["metadata"]["uid"], (LATEST, 1), None, 0).encode()
+    for cursor in (forged, None):
+        answer = await case.world.client.get(case.url, params={"page_cursor": cursor} if cursor else {})
+        assert answer.status_code == 200, answer.text
+    assert lines.parse(b'{"message": "m", "time": "9999-12-31T23:59:59.9Z"}', 0).time == LATEST
 
 
 @pytest.mark.parametrize("limit", ["0", "-1", "1001", "x"])
