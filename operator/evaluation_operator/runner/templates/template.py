@@ -15,7 +15,7 @@ from .sandbox import SANDBOX, compiled
 LONGEST: Final = 256 * 1024
 """Characters of a template."""
 #: What a template may consist of and yet cost no more than the row that it reads: text, fields, conditions, and filters
-#: without arguments. A loop, arithmetic or an argument can multiply.
+#: without arguments. A loop, arithmetic or an argument can multiply, and so can JSON of JSON: it doubles every quote.
 _LINEAR: Final = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Getattr, nodes.Getitem, nodes.Const),
     *(nodes.Filter, nodes.Test, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.CondExpr, nodes.If),
@@ -78,7 +78,7 @@ def _check_names(tree: nodes.Template, where: str) -> None:
 
 
 def _linear(tree: nodes.Template) -> bool:
-    return all(
+    return not _json_of_json(tree) and all(
         count < _MOST_NODES and depth < _DEEPEST and isinstance(node, _LINEAR) and _linear_filter(node)
         for count, (node, depth) in enumerate(_walk(tree, 0))
     )
@@ -89,6 +89,15 @@ def _linear_filter(node: nodes.Node) -> bool:
         return True
     arguments = node.args or node.kwargs or node.dyn_args or node.dyn_kwargs
     return node.name in _DEFAULTS or (node.name in _LINEAR_FILTERS and not arguments)
+
+
+def _json_of_json(tree: nodes.Template) -> bool:
+    return any(
+        inner.name == "tojson"
+        for outer in tree.find_all(nodes.Filter)
+        if outer.name == "tojson"
+        for inner in outer.find_all(nodes.Filter)
+    )
 
 
 def _walk(node: nodes.Node, depth: int) -> Iterator[tuple[nodes.Node, int]]:

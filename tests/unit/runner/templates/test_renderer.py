@@ -105,6 +105,14 @@ def test_with_an_answer_there_the_templates_own_mistakes_stay_the_jobs(renderer:
         text(renderer, source, SAMPLE)
 
 
+def test_json_of_json_doubles_its_quotes_and_is_not_evaluated_in_the_runner(renderer: Renderer) -> None:
+    source = "{{ item.question" + " | tojson" * 50 + " }}"
+    assert not parse(source, "w").linear
+    assert parse("{{ item.question | tojson }}, {{ item.meta | tojson }}", "w").linear
+    with pytest.raises(InvalidSpec, match="MemoryError|takes more than 1 s"):
+        text(renderer, source)
+
+
 @pytest.mark.parametrize(
     "source",
     [
