@@ -20,6 +20,7 @@ class Bleu:
         self._sentences = BLEU(effective_order=True)
         self._correct = [0] * self._sentences.max_ngram_order
         self._total = [0] * self._sentences.max_ngram_order
+        self._pairs = 0
         self._candidate_length = 0
         self._reference_length = 0
 
@@ -33,12 +34,15 @@ class Bleu:
         for order, (correct, total) in enumerate(zip(found.counts, found.totals, strict=True)):
             self._correct[order] += correct
             self._total[order] += total
+        self._pairs += 1
         self._candidate_length += found.sys_len
         self._reference_length += found.ref_len
         return float(found.score)
 
-    def corpus(self) -> float:
-        """Return the corpus score of all pairs so far; 0 when there are none."""
+    def corpus(self) -> float | None:
+        """Return the corpus score of all pairs so far; None when there are none."""
+        if not self._pairs:
+            return None
         found = BLEU.compute_bleu(
             self._correct, self._total, self._candidate_length, self._reference_length, smooth_method="exp"
         )

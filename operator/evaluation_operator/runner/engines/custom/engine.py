@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
@@ -37,7 +38,7 @@ class CustomEngine(Engine):
 
     name = "custom"
     #: The last number changes when requests or scores of the same spec do.
-    version = "-".join(f"{package}-{version(package)}" for package in ("jinja2", "sacrebleu", "rouge-score")) + "/1"
+    version = "-".join(f"{package}-{version(package)}" for package in ("jinja2", "sacrebleu", "rouge-score")) + "/2"
 
     def __init__(self, renderer: Renderer | None = None) -> None:
         self._renderer = renderer or Renderer()
@@ -93,12 +94,14 @@ class CustomEngine(Engine):
 
     def _measured(self, metric: Metric, item: Answered, unfit: list[str]) -> Measured:
         output = Output.read(item.answer)
-        row = item.sample.id
+        row, scope = item.sample.id, Scope(item.sample.payload, output.sample)
         try:
-            texts = self._renderer.render(metric.templates, Scope(item.sample.payload, output.sample), row)
+            texts = self._renderer.render(metric.templates, scope, row)
             return metric.measure(texts, output, row)
         except Unrendered as reason:
             unfit.append(str(reason))
+            with contextlib.suppress(Unrendered, Unscorable):
+                metric.missed(self._renderer.render(metric.expected, scope, row), row)
             return metric.same(metric.unrendered, str(reason))
         except Unscorable as reason:
             return metric.same(None, str(reason))

@@ -23,8 +23,8 @@ class Measured:
 class Metric(ABC):
     """One metric of one task, as its params say.
 
-    ``names``: of its scores. ``templates``: what ``measure`` needs rendered. ``unrendered``: the value of a sample
-    whose answer does not fit the templates.
+    ``names``: of its scores. ``templates``: what ``measure`` needs rendered, and ``expected`` what ``missed`` does.
+    ``unrendered``: the value of a sample whose answer does not fit the templates.
     """
 
     unrendered: float | None = 0.0
@@ -33,6 +33,7 @@ class Metric(ABC):
         self.where = where
         self.names = tuple(names)
         self.templates: list[Template] = []
+        self.expected: list[Template] = []
 
     def begin(self) -> Metric:
         """Return the metric for one pass over the samples; a new one where it keeps something between samples."""
@@ -43,6 +44,12 @@ class Metric(ABC):
         """Return the scores of one sample. ``texts``: of ``templates``, in their order. ``row``: for messages.
 
         Raises ``InvalidSpec`` when the data is at fault, ``Unscorable`` and ``Unrendered``.
+        """
+
+    def missed(self, texts: Sequence[str], row: str) -> None:
+        """Count a sample whose answer does not fit into what is kept between samples. ``texts``: of ``expected``.
+
+        Raises ``InvalidSpec`` and ``Unscorable``.
         """
 
     def aggregates(self) -> dict[str, float | None]:

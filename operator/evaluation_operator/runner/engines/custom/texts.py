@@ -61,11 +61,12 @@ class TextMetric(Metric):
 
     def measure(self, texts: Sequence[str], output: Output, row: str) -> Measured:
         """The scores of the pair."""
-        references = list(texts[: self._references])
-        candidate = output.text if len(texts) == len(references) else texts[-1]
-        if self._listed:
-            references = self._list(references[0], row)
-        return Measured(self.compare(candidate, references))
+        candidate = output.text if len(texts) == self._references else texts[-1]
+        return Measured(self.compare(candidate, self.references(texts, row)))
+
+    def references(self, texts: Sequence[str], row: str) -> list[str]:
+        """Return the references, whose texts come first. Raises ``InvalidSpec``."""
+        return self._list(texts[0], row) if self._listed else list(texts[: self._references])
 
     def _list(self, text: str, row: str) -> list[str]:
         value = read_json(self.templates[0], text, row)
@@ -110,12 +111,17 @@ class BleuMetric(TextMetric):
         super().__init__(settings, ["sentence"])
         self._settings = settings
         self._bleu = Bleu()
+        self.expected = self.templates[: self._references]
 
     def begin(self) -> Self:
         return type(self)(self._settings)
 
     def compare(self, candidate: str, references: Sequence[str]) -> dict[str, float | None]:
         return {"sentence": self._bleu.add(candidate, references)}
+
+    def missed(self, texts: Sequence[str], row: str) -> None:
+        # Nothing said: left out, the worst answers would make the corpus score better.
+        self._bleu.add("", self.references(texts, row))
 
     def aggregates(self) -> dict[str, float | None]:
         return {"corpus": self._bleu.corpus()}

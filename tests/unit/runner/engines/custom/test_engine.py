@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sacrebleu
 
 from evaluation_operator.resources import outcomes
 from evaluation_operator.runner.engines.base import InvalidSpec
@@ -113,6 +114,19 @@ async def test_every_metric_of_texts_by_its_names(tmp_path: Path) -> None:
         },
         abs=1e-6,
     )
+
+
+async def test_an_answer_that_does_not_fit_counts_in_the_bleu_of_the_corpus(there: Models, tmp_path: Path) -> None:
+    """sacrebleu on the same lines, with nothing said in the second."""
+    truth = "the cat sat on the mat"
+    there.answers = lambda body: f"= {truth}" if body["messages"][0]["content"] == "1" else truth
+    params = {"template": "{{ item.q }}", "rows": [{"q": "1", "truth": truth}, {"q": "2", "truth": truth}]}
+    metric = {"references": ["{{ item.truth }}"], "candidate": "{{ sample.output_text.split('= ')[1] }}"}
+    tasks = {"t": {"type": "completion", "params": params, "metrics": {"bleu": {"type": "bleu", "params": metric}}}}
+    found = await scores(config(tasks), model(there.url), tmp_path)
+    expected = sacrebleu.corpus_bleu([truth, ""], [[truth, truth]]).score
+    assert expected < 50
+    assert found == pytest.approx({"t/bleu/sentence": 50.0, "t/bleu/corpus": expected})
 
 
 async def test_references_of_a_column_with_lists(tmp_path: Path) -> None:
