@@ -66,15 +66,17 @@ def _check(config: ConfigBody, group: Group, tasks: Sequence[str], where: str) -
 def pooled(pool: Pool, scores: Mapping[str, TaskScore]) -> Metrics:
     """Return metric -> score -> mean over all samples of the group's tasks that have the score.
 
-    Scores that are no means (corpus BLEU) have none.
+    Scores that are no means (corpus BLEU) have none, also where samples have a score of the same name.
     """
     values: dict[str, dict[str, list[float | None]]] = {}
     for task in pool.tasks:
+        aggregates = scores[task].aggregates
         for sample in scores[task].samples:
             for metric, found in sample.metrics.items():
                 if pool.metrics is None or metric in pool.metrics:
                     for name, value in found.items():
-                        values.setdefault(metric, {}).setdefault(name, []).append(value)
+                        if name not in aggregates.get(metric, {}):
+                            values.setdefault(metric, {}).setdefault(name, []).append(value)
     return {
         metric: {name: score_of(found).value for name, found in by_name.items()} for metric, by_name in values.items()
     }

@@ -46,7 +46,7 @@ class SimilarityEngine(Engine):
 
     name = "similarity"
     #: The last number changes when this engine's own part (rows, requests, scores) does.
-    version = f"sacrebleu-{version('sacrebleu')}/rouge-score-{version('rouge-score')}/1"
+    version = f"sacrebleu-{version('sacrebleu')}/rouge-score-{version('rouge-score')}/2"
 
     def plan(self, job: JobContext) -> Sequence[TaskPlan]:
         """The tasks of the config. Every row is read once, so that a bad one is known before the first request."""

@@ -72,7 +72,15 @@ class JoinedRows(Rows):
         return len(self._cached)
 
     def _row(self, position: int) -> Row:
-        return {**self._dataset[position], **self._cached[position]}
+        cached = self._cached[position]
+        inner = cached.get("input")
+        given = {**cached, **inner, "input": None} if isinstance(inner, Mapping) else cached
+        # One meaning has two names: what the file says by either goes before the dataset, and an answer is never its.
+        known = set(ANSWER)
+        for names in (PROMPT, REFERENCE):
+            if any(given.get(name) is not None for name in names):
+                known.update(names)
+        return {**{name: value for name, value in self._dataset[position].items() if name not in known}, **cached}
 
 
 def joined(cached: Rows, dataset: Rows, where: str) -> Rows:

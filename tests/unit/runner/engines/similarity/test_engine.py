@@ -130,6 +130,23 @@ async def test_references_may_stand_in_the_dataset_of_the_task(tmp_path: Path) -
     }
 
 
+async def test_an_answer_is_never_taken_from_the_dataset(tmp_path: Path) -> None:
+    answers = write(tmp_path / "answers.jsonl", [{"input": {"prompt": "a", "reference": "1"}, "output": "1"}])
+    questions = [{"prompt": "a", "response": "of another model", "ideal_response": "2"}]
+    task = {"dataset": {"files_url": write(tmp_path / "questions.jsonl", questions)}}
+    assert values(await run(job(cached(answers), task), tmp_path / "out"))["accuracy"] == {"accuracy": 1.0}
+    unanswered = write(tmp_path / "unanswered.jsonl", [{"input": "a"}])
+    assert "with the answer" in (await refused(job(cached(unanswered), task), tmp_path / "none")).message
+
+
+async def test_without_a_pair_that_can_be_compared_there_is_no_score(tmp_path: Path) -> None:
+    long = "word " * 250_000
+    rows = write(tmp_path / "rows.jsonl", [{"response": long, "ideal_response": "x"}])
+    error = await refused(job(cached(rows), {}), tmp_path / "out")
+    assert error.reason == outcomes.RESULTS_INCOMPLETE
+    assert "none of 1 samples has a number for bleu/bleu_score" in error.message
+
+
 @pytest.mark.parametrize(
     ("questions", "message"),
     [
@@ -215,5 +232,8 @@ async def test_groups_pool_the_samples_of_their_tasks(tmp_path: Path) -> None:
     assert result.groups is not None
     assert result.groups["all"].metrics is not None
     assert result.groups["all"].metrics["accuracy"].scores["accuracy"].value == 0.5
+    assert "bleu" in result.tasks["t"].metrics  # type: ignore[index]
+    # The mean of sentences must not stand under the name that means the corpus in a task.
+    assert "bleu" not in result.groups["all"].metrics
     body["config"]["groups"] = {"all": {"tasks": ["v"]}}
     assert "there is no task 'v'" in (await refused(PinnedJob.model_validate(body), tmp_path / "other")).message
