@@ -54,7 +54,7 @@ DATASET_UNAVAILABLE: Final = "DatasetUnavailable"
 """The bucket or hub that has the rows does not answer, or not properly. A dataset that is missing or malformed is an
 ``InvalidSpec``."""
 RESULTS_INCOMPLETE: Final = "ResultsIncomplete"
-"""Samples stayed unanswered or unscored, so no score is published."""
+"""Samples stayed unanswered or unscored, or not one sample has a number for a score, so no score is published."""
 INTERRUPTED: Final = "Interrupted"
 """Stopped by SIGTERM."""
 OUTPUT_ERROR: Final = "OutputError"

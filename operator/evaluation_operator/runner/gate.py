@@ -16,7 +16,8 @@ class TaskCount:
     """What became of the samples of one task.
 
     ``scored``: answered samples that have at least one score. ``stray``: scores for samples that were not
-    answered, or a second score for one sample.
+    answered, or a second score for one sample. ``numberless``: scores (``metric/score``) for which not one sample has a
+    number, such as those of a judge that answered nonsense only.
     """
 
     name: str
@@ -25,6 +26,7 @@ class TaskCount:
     errors: int
     scored: int
     stray: int = 0
+    numberless: Sequence[str] = ()
     first_error: str | None = None
 
 
@@ -53,6 +55,11 @@ def task_problem(count: TaskCount, share: float) -> str | None:
     if count.scored != count.answered or count.stray:
         return f"task {count.name}: {count.answered} samples were answered, but {count.scored} of them were scored" + (
             f" and {count.stray} scores belong to no answered sample" if count.stray else ""
+        )
+    if count.numberless:
+        return (
+            f"task {count.name}: none of {count.scored} samples has a number for {', '.join(count.numberless[:5])}; "
+            "the per-sample records in the artifact say why"
         )
     return None
 

@@ -30,12 +30,17 @@ def score_task(engine: Engine, task: TaskPlan, records: Records, samples_file: P
 def count_task(task: TaskPlan, records: Records, scores: Sequence[SampleScore] = ()) -> TaskCount:
     """Count what the gate needs to know."""
     scored: set[str] = set()
+    numbers: dict[str, bool] = {}
     stray = 0
     for sample_score in scores:
         if sample_score.id in scored or sample_score.id not in records:
             stray += 1
         elif any(sample_score.metrics.values()):
             scored.add(sample_score.id)
+        for metric, found in sample_score.metrics.items():
+            for name, value in found.items():
+                key = f"{metric}/{name}"
+                numbers[key] = numbers.get(key, False) or not (value is None or math.isnan(value))
     return TaskCount(
         name=task.name,
         requested=len(task.samples),
@@ -43,6 +48,7 @@ def count_task(task: TaskPlan, records: Records, scores: Sequence[SampleScore] =
         errors=records.errors,
         scored=len(scored),
         stray=stray,
+        numberless=[name for name, has_number in numbers.items() if not has_number],
         first_error=records.first_error,
     )
 

@@ -14,6 +14,7 @@ COUNTS = st.builds(
     errors=COUNT,
     scored=COUNT,
     stray=st.integers(0, 2),
+    numberless=st.sampled_from([(), ("judge/quality",)]),
 )
 SHARE = st.floats(0, 1, exclude_max=True)
 
@@ -35,6 +36,7 @@ def test_a_published_score_rests_on_every_sample(tasks: list[TaskCount], preflig
         assert task.answered + task.errors == task.requested
         assert task.scored == task.answered
         assert task.stray == 0
+        assert not task.numberless
         assert task.errors <= task.requested * share + 1e-6
 
 

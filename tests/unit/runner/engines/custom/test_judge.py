@@ -91,15 +91,18 @@ async def test_an_answer_without_a_score_is_asked_for_again_and_then_counts(ther
     assert first["answer"]["judgements"]["j"]["text"] == "no idea"
 
 
-async def test_a_judge_that_answers_nonsense_only_gives_no_number_at_all(there: Models, tmp_path: Path) -> None:
+async def test_a_judge_that_answers_nonsense_only_gives_no_score(there: Models, tmp_path: Path) -> None:
     there.answers = lambda body: "🤷" * 1000
-    found = await run(config(data_task(j=judge(there.url, parse_retries=0))), ROWS, tmp_path)
-    assert found.tasks is not None
-    score = found.tasks["t"].metrics["j"].scores["quality"]
-    assert score.value is None
-    assert score.stats is not None
-    assert score.stats.nan_count == 3
+    metrics = {
+        "j": judge(there.url, parse_retries=0),
+        "m": {"type": "string-check", "params": {"check": ["{{ said }}", "equals", "1"]}},
+    }
+    with pytest.raises(RunError, match="task t: none of 3 samples has a number for j/quality") as caught:
+        await run(config(data_task(**metrics)), ROWS, tmp_path)
+    assert caught.value.reason == outcomes.RESULTS_INCOMPLETE
     assert len(there.asked) == 3
+    assert [line["detail"]["j"] for line in samples(tmp_path)] == [{"no score": ["quality"]}] * 3
+    assert not (tmp_path / "results.json").exists()
 
 
 async def test_a_judge_that_dies_is_an_error_of_the_sample_and_no_score(there: Models, tmp_path: Path) -> None:
