@@ -109,7 +109,7 @@ def test_json_of_json_doubles_its_quotes_and_is_not_evaluated_in_the_runner(rend
     source = "{{ item.question" + " | tojson" * 50 + " }}"
     assert not parse(source, "w").linear
     assert parse("{{ item.question | tojson }}, {{ item.meta | tojson }}", "w").linear
-    with pytest.raises(InvalidSpec, match="MemoryError|takes more than 1 s"):
+    with pytest.raises(InvalidSpec, match=r"MemoryError|takes more than 1 s"):
         text(renderer, source)
 
 

@@ -101,7 +101,7 @@ class CustomEngine(Engine):
         except Unrendered as reason:
             unfit.append(str(reason))
             with contextlib.suppress(Unrendered, Unscorable):
-                metric.missed(self._renderer.render(metric.expected, scope, row), row)
+                return metric.missed(self._renderer.render(metric.expected, scope, row), str(reason), row)
             return metric.same(metric.unrendered, str(reason))
         except Unscorable as reason:
             return metric.same(None, str(reason))

@@ -46,11 +46,12 @@ class Metric(ABC):
         Raises ``InvalidSpec`` when the data is at fault, ``Unscorable`` and ``Unrendered``.
         """
 
-    def missed(self, texts: Sequence[str], row: str) -> None:
-        """Count a sample whose answer does not fit into what is kept between samples. ``texts``: of ``expected``.
+    def missed(self, texts: Sequence[str], reason: str, row: str) -> Measured:
+        """Return the scores of a sample whose answer does not fit ``templates``. ``texts``: of ``expected``.
 
         Raises ``InvalidSpec`` and ``Unscorable``.
         """
+        return self.same(self.unrendered, reason)
 
     def aggregates(self) -> dict[str, float | None]:
         """Return the scores that are no means, after all samples."""

@@ -119,9 +119,10 @@ class BleuMetric(TextMetric):
     def compare(self, candidate: str, references: Sequence[str]) -> dict[str, float | None]:
         return {"sentence": self._bleu.add(candidate, references)}
 
-    def missed(self, texts: Sequence[str], row: str) -> None:
+    def missed(self, texts: Sequence[str], reason: str, row: str) -> Measured:
         # Nothing said: left out, the worst answers would make the corpus score better.
         self._bleu.add("", self.references(texts, row))
+        return super().missed(texts, reason, row)
 
     def aggregates(self) -> dict[str, float | None]:
         return {"corpus": self._bleu.corpus()}
