@@ -55,14 +55,25 @@ class Caller:
         if named:
             await self.require("list", resource, named)
             return frozenset((named,))
-        candidates = sorted(set(present))
+        candidates = set(present)
         if len(candidates) > _MOST_NAMESPACES:
             raise self._forbidden("list", resource, "in all namespaces: name one with filter[namespace]")
-        allowed = await asyncio.gather(*(self._may("list", resource, each, "") for each in candidates))
-        visible = frozenset(each for each, yes in zip(candidates, allowed, strict=True) if yes)
+        visible = await self._among("list", resource, candidates)
         if not visible:
             raise self._forbidden("list", resource, "in any namespace that has some: name yours with filter[namespace]")
         return visible
+
+    async def readable(self, resource: Resource, namespaces: Iterable[str]) -> frozenset[str] | None:
+        """Those of these namespaces in which this caller may get such objects; None: all. Where there are too many to
+        ask about, the last ones count as those in which they may not. Raises Refused (429, 503)."""
+        if self._rights is None or await self._may("get", resource, "", ""):
+            return None
+        return await self._among("get", resource, sorted(set(namespaces))[:_MOST_NAMESPACES])
+
+    async def _among(self, verb: Verb, resource: Resource, namespaces: Iterable[str]) -> frozenset[str]:
+        candidates = sorted(namespaces)
+        allowed = await asyncio.gather(*(self._may(verb, resource, each, "") for each in candidates))
+        return frozenset(each for each, yes in zip(candidates, allowed, strict=True) if yes)
 
     async def _may(self, verb: Verb, resource: Resource, namespace: str, name: str) -> bool:
         if self._rights is None or self._subject is None:

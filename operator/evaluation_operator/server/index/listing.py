@@ -21,6 +21,8 @@ SORTS: Final = ("created_at", "-created_at", "updated_at", "-updated_at")
 DEFAULT_SORT: Final = "-created_at"
 
 _MAX_PARAMETERS: Final = 100
+_MAX_VALUES: Final = 200
+"""All that is looked for in one list: each is compared with each object."""
 _MAX_QUERY: Final = 16_384
 _MAX_DEPTH: Final = 4
 _MAX_DIGITS: Final = 9
@@ -82,6 +84,8 @@ def parse(query_string: bytes) -> Query:
         raise QueryError("not percent-encoded UTF-8") from None
     except ValueError:
         raise QueryError(f"more than {_MAX_PARAMETERS} parameters") from None
+    if sum(value.count(",") + 1 for _, value in pairs) > _MAX_VALUES:
+        raise QueryError(f"more than {_MAX_VALUES} values to look for")
     said: dict[str, str] = {}
     trees: dict[str, dict[str, Any]] = {"filter": {}, "search": {}}
     for key, value in pairs:

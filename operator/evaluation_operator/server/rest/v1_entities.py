@@ -75,7 +75,10 @@ class Entities(Generic[_New, _Change]):
         """A page of them."""
         query = lists.asked(request)
         found, total = await lists.rows(self._index, self._kind.resource, self._kind.grammar, query, caller)
-        return lists.answer(query, found, total, self._row)
+        items = lists.Items()
+        for row in found:
+            items.add(self._row(row))
+        return lists.answer(query, items, total)
 
     async def retrieve(self, caller: Caller, namespace: str, name: str) -> Response:
         """The one of this name."""

@@ -56,8 +56,10 @@ class Jobs:
         """A page of jobs."""
         query = lists.asked(request)
         found, total = await lists.rows(self._index, EVALUATION_JOBS, JOBS_V1, query, caller)
-        shown = {row.uid: await self._row(caller, row) for row in found}
-        return lists.answer(query, found, total, lambda row: shown[row.uid])
+        items = lists.Items()
+        for row in found:
+            items.add(await self._row(caller, row))
+        return lists.answer(query, items, total)
 
     async def retrieve(self, caller: Caller, job_id: str) -> Response:
         """The job."""

@@ -95,8 +95,10 @@ class Results:
             found = listing.ordered(query, listing.matching(query, RESULTS, listed))
         except QueryError as error:
             raise lists.refused(error) from None
-        shown = {each.fields["id"]: orjson.dumps(await self._shown(each)) for each in listing.page(query, found)}
-        return lists.answer(query, listing.page(query, found), len(found), lambda each: shown[each.fields["id"]])
+        items = lists.Items()
+        for each in listing.page(query, found):
+            items.add(orjson.dumps(await self._shown(each)))
+        return lists.answer(query, items, len(found))
 
     async def retrieve(self, caller: Caller, result_id: str) -> Response:
         """The result."""

@@ -40,7 +40,10 @@ class Jobs:
         """A page of jobs."""
         query = lists.asked(request)
         found, total = await lists.rows(self._index, EVALUATION_JOBS, JOBS_V2, query, caller)
-        return lists.answer(query, found, total, self._shown)
+        items = lists.Items()
+        for row in found:
+            items.add(self._shown(row))
+        return lists.answer(query, items, total)
 
     async def retrieve(self, caller: Caller, job_id: str) -> Response:
         """The job."""

@@ -132,6 +132,17 @@ async def test_a_list_shows_the_namespaces_that_the_caller_may_list() -> None:
     assert await caller.listable(EVALUATION_JOBS, present) is None
 
 
+async def test_what_may_be_read_among_namespaces() -> None:
+    gate = Gate()
+    caller = await gate.caller()
+    gate.cluster.grant("team-a", "get", EVALUATION_TARGETS, "team-a")
+    assert await caller.readable(EVALUATION_TARGETS, ["team-a", "team-b"]) == {"team-a"}
+    assert await caller.readable(EVALUATION_TARGETS, map(str, range(501))) == frozenset()
+    gate.cluster.grant("team-a", "get", EVALUATION_TARGETS)
+    gate.clock.now += 100
+    assert await caller.readable(EVALUATION_TARGETS, ["team-b"]) is None
+
+
 async def test_a_list_over_very_many_namespaces_asks_for_one() -> None:
     gate = Gate()
     found = await refusal((await gate.caller()).listable(EVALUATION_JOBS, map(str, range(501))))

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from evaluation_operator.cluster.port import ACCESS_REVIEWS, EVALUATION_JOBS, TOKEN_REVIEWS, Identity
+from evaluation_operator.cluster.port import (
+    ACCESS_REVIEWS,
+    EVALUATION_JOBS,
+    EVALUATION_TARGETS,
+    TOKEN_REVIEWS,
+    Identity,
+)
 from evaluation_operator.resources.identity import job_id
 from evaluation_operator.server.rest.openapi.document import OPERATIONS
 from evaluation_operator.server.rest.openapi.operation import Operation
@@ -53,6 +59,32 @@ async def test_without_a_right_nothing_is_shown_or_done(guarded: World, operatio
     assert answer.status_code in (403, 404), answer.text
     assert answer.json().keys() == {"detail"}
     assert changes(guarded) == before
+
+
+async def test_a_filter_tells_nothing_of_a_target_that_may_not_be_read(guarded: World) -> None:
+    token = make_token("anna")
+    guarded.cluster.add_token(token, guarded.settings.access.audience, Identity("anna", "u"))
+    guarded.cluster.grant("anna", "list", EVALUATION_JOBS, "mine")
+    target = {"type": "rows", "rows": [{"a": 1}], "description": "secret plan"}
+    await guarded.cluster.create(EVALUATION_TARGETS, "theirs", {"metadata": {"name": "t"}, "spec": target})
+    spec = {"target": {"name": "t", "namespace": "theirs"}, "config": {"type": "custom"}}
+    await guarded.cluster.create(EVALUATION_JOBS, "mine", {"metadata": {"name": "j"}, "spec": spec})
+
+    async def found(query: str) -> int:
+        asked = f"/v1/evaluation/jobs?filter[namespace]=mine&{query}"
+        answer = await guarded.client.get(asked, headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 200, answer.text
+        return len(answer.json()["data"])
+
+    guesses = (
+        "search[target][description]=plan",
+        "filter[target][description]=secret plan",
+        "filter[target][type]=rows",
+    )
+    assert [await found(query) for query in ("filter[target]=theirs/t", *guesses)] == [1, 0, 0, 0]
+    guarded.cluster.grant("anna", "get", EVALUATION_TARGETS, "theirs")
+    guarded.clock.now += 100
+    assert [await found(query) for query in guesses] == [1, 1, 1]
 
 
 async def test_with_the_right_the_job_is_shown(guarded: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 from evaluation_operator.cluster.port import EVALUATION_JOBS, EVALUATION_TARGETS, Body
 from evaluation_operator.resources.identity import job_id
 from evaluation_operator.server.objects.identifiers import v1_job_id
+from evaluation_operator.server.rest import lists
 from tests.support.objects import CONFIG, TARGET, evaluation_job, evaluation_target
 from tests.unit.server.world import NAME, NAMESPACE, World
 from tests.unit.server.world import world as make_world
@@ -156,13 +157,31 @@ async def test_pages_go_on_until_an_empty_one(world: World) -> None:
     assert newest["sort"] == "-created_at"
 
 
-@pytest.mark.parametrize("query", ["sort=name", "page=0", "filter[status]=nope", "filter[x]=1", "search[created_at]=1"])
+MANY = f"search[name]={','.join('x' * 201)}"
+
+
+@pytest.mark.parametrize(
+    "query", ["sort=name", "page=0", "filter[status]=nope", "filter[x]=1", "search[created_at]=1", MANY]
+)
 async def test_a_list_that_cannot_be_is_refused_with_the_place(world: World, query: str) -> None:
     answer = await world.client.get(f"{JOBS}?{query}")
     assert answer.status_code == 422
     [problem] = answer.json()["detail"]
     assert problem["loc"][0] == "query"
     assert problem["msg"]
+
+
+@pytest.mark.parametrize("path", [JOBS, "/v1/evaluation/jobs", "/v1/evaluation/targets"])
+async def test_a_page_is_bounded_in_bytes_but_never_empty(
+    world: World, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        await create(world, name=name)
+        await world.client.post("/v1/evaluation/targets", json={"name": name, **TARGET})
+    monkeypatch.setattr(lists, "MAX_PAGE_BYTES", 100)
+    answer = await world.client.get(path)
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["query", "page_size"])
+    assert len((await world.client.get(f"{path}?page_size=1")).json()["data"]) == 1
 
 
 async def test_cancel_is_asked_for_once_and_an_end_stays(world: World) -> None:
