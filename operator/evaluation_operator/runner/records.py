@@ -27,6 +27,7 @@ from .metering import Meter
 
 MAX_LINE: Final = 64 * 1024 * 1024
 """Bytes of a record at most. A longer answer is refused when written, a longer line dropped when read."""
+_LENGTHS: Final = 2 * MAX_LINE
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -42,9 +43,9 @@ class Records:
         self.task = task
         self._descriptor = descriptor
         self._end = os.lseek(descriptor, 0, os.SEEK_END)
-        self._where: dict[str, tuple[int, int]] = {}
-        """Sample id -> offset and length of the line with its answer."""
-        self._failed: dict[str, tuple[int, int]] = {}
+        self._where: dict[str, int] = {}
+        """Sample id -> offset and length of the line with its answer, in one number: there are many samples."""
+        self._failed: dict[str, int] = {}
         """The same for the errors of this run."""
         self.latencies = array("d")
         self.ttfts = array("d")
@@ -65,7 +66,7 @@ class Records:
         records = cls(path, task, descriptor)
         records.dropped = dropped
         for offset, length, record in kept:
-            records._where[record["id"]] = (offset, length)
+            records._where[record["id"]] = _packed(offset, length)
             records._tally(record)
         return records
 
@@ -83,7 +84,7 @@ class Records:
         record["answer"] = answer.value
         offset = self._end
         length = self._append(record)
-        self._where[sample.id] = (offset, length)
+        self._where[sample.id] = _packed(offset, length)
         self._tally(record)
 
     def add_error(self, sample: Sample, kind: ErrorKind, message: str, status: int | None, meter: Meter) -> None:
@@ -91,7 +92,7 @@ class Records:
         record = self._record(sample, meter)
         record["error"] = {"kind": kind.value, "message": message, "status": status}
         offset = self._end
-        self._failed[sample.id] = (offset, self._append(record))
+        self._failed[sample.id] = _packed(offset, self._append(record))
         self.errors += 1
         self.error_kinds[kind.value] = self.error_kinds.get(kind.value, 0) + 1
         self.first_error = self.first_error or f"sample {sample.id}: {message}"
@@ -110,7 +111,7 @@ class Records:
         found = self._where.get(sample_id) or self._failed.get(sample_id)
         if found is None:
             return None
-        offset, length = found
+        offset, length = divmod(found, _LENGTHS)
         record: dict[str, Any] = json.loads(os.pread(self._descriptor, length, offset))
         return record
 
@@ -160,6 +161,11 @@ class Records:
         self.prompt_tokens += record["prompt_tokens"]
         self.completion_tokens += record["completion_tokens"]
         self.requests += record["requests"]
+
+
+def _packed(offset: int, length: int) -> int:
+    """Return both in one number; never 0, because no line is empty."""
+    return offset * _LENGTHS + length
 
 
 def _keep(path: Path, task: str, wanted: frozenset[str]) -> tuple[list[tuple[int, int, dict[str, Any]]], int]:

@@ -88,6 +88,24 @@ class SpoolRows(Rows):
             os.close(self._descriptor)
 
 
+class _Ids(Sequence[str]):
+    """The ids of so many rows, each made when it is asked for."""
+
+    def __init__(self, count: int) -> None:
+        self._positions = range(count)
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        found = self._positions[index]
+        return Rows.id(found) if isinstance(found, int) else [Rows.id(position) for position in found]
+
+
 class RowSamples(Sequence[Sample]):
     """One sample a row: payload and input are the row. Rows are read when they are needed, not before."""
 
@@ -97,7 +115,7 @@ class RowSamples(Sequence[Sample]):
     @property
     def ids(self) -> Sequence[str]:
         """The ids, without reading a row."""
-        return [Rows.id(position) for position in range(len(self.rows))]
+        return _Ids(len(self.rows))
 
     def __len__(self) -> int:
         return len(self.rows)

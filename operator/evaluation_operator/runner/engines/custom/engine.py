@@ -27,6 +27,7 @@ from ..base import (
     TaskPlan,
     TaskScore,
 )
+from ..shared import SharedScores
 from . import tasks, trial
 from .answers import Output
 from .metric import Measured, Metric
@@ -75,6 +76,7 @@ class CustomEngine(Engine):
         metrics = {name: metric.begin() for name, metric in custom.metrics.items()}
         unfit: dict[str, list[str]] = {name: [] for name in metrics}
         samples: list[SampleScore] = []
+        shared = SharedScores()
         for item in answered:
             values: dict[str, Mapping[str, float | None]] = {}
             details: dict[str, JSON] = {}
@@ -83,7 +85,7 @@ class CustomEngine(Engine):
                 values[name] = measured.values
                 if measured.detail is not None:
                     details[name] = measured.detail
-            samples.append(SampleScore(item.sample.id, values, details or None))
+            samples.append(SampleScore(item.sample.id, shared.of(values), details or None))
         for name, reasons in unfit.items():
             if samples and len(reasons) == len(samples):
                 raise InvalidSpec(

@@ -25,6 +25,7 @@ from ..base import (
     TaskScore,
 )
 from ..groups import pooled, pools
+from ..shared import SharedScores
 from .rows import Item, item, joined
 from .scores import Scorer
 from .settings import TARGETS, TaskSettings, check_extra, tasks
@@ -84,9 +85,10 @@ class SimilarityEngine(Engine):
         plan: _Plan = task.payload
         scorer = Scorer(plan.task.metrics)
         scores = []
+        shared = SharedScores()
         for each in answered:
             found, problem = scorer.add(str(each.answer.value), plan.item(each.sample).references)
-            scores.append(SampleScore(each.sample.id, found, {"unscorable": problem} if problem else None))
+            scores.append(SampleScore(each.sample.id, shared.of(found), {"unscorable": problem} if problem else None))
         return TaskScore(scores, scorer.corpus())
 
     def groups(self, job: JobContext, scores: Mapping[str, TaskScore]) -> Mapping[str, Metrics]:
