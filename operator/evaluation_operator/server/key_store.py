@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from evaluation_operator.cluster.errors import AlreadyExists, ClusterError, Conflict, Invalid, NotFound
+from evaluation_operator.cluster.errors import AlreadyExists, ClusterError, Conflict, Invalid, NotFound, Unavailable
 from evaluation_operator.cluster.port import (
     EVALUATION_CONFIGS,
     EVALUATION_JOBS,
@@ -72,9 +72,11 @@ class KeyStore:
         for name in names:
             await self._change_owners(namespace, name, owner, [])
 
-    async def withdraw(self, namespace: str, kept: keys.Kept) -> None:
-        """Removes the Secret of an object that could not be created. What fails here is left to the sweep."""
-        if kept.values:
+    async def withdraw(self, namespace: str, kept: keys.Kept, why: ClusterError) -> None:
+        """Removes the Secret of an object that could not be written. What fails here is left to the sweep, and so is
+        what the object may refer to: without an answer (or with a conflict after it, of the client's own repetition)
+        the write may have happened."""
+        if kept.values and not isinstance(why, (Unavailable, Conflict)):
             try:
                 await self._cluster.delete(SECRETS, namespace, kept.secret)
             except ClusterError as error:

@@ -193,8 +193,8 @@ class Writes:
                 if before is not None:
                     await before()
                 made = await self._made(resource, namespace, body)
-            except ClusterError:
-                await self._keys.withdraw(namespace, draft.kept)
+            except ClusterError as error:
+                await self._keys.withdraw(namespace, draft.kept, error)
                 raise
         self._directory.took(resource, made)
         if draft.has_keys:
@@ -257,8 +257,8 @@ class Writes:
                 uid=metadata["uid"],
                 strict=True,
             )
-        except ClusterError:
-            await self._keys.withdraw(namespace, update.kept)
+        except ClusterError as error:
+            await self._keys.withdraw(namespace, update.kept, error)
             raise
         self._directory.took(resource, changed)
         if update.kept.values:

@@ -212,7 +212,25 @@ async def test_a_create_whose_answer_was_lost_is_not_made_twice(world: World) ->
 async def test_a_cluster_that_is_away_is_no_fault_of_the_caller(world: World) -> None:
     world.cluster.faults.add(lambda: Unavailable("lost"), verb="create", resource=EVALUATION_TARGETS)
     assert (await refused(world.target(name="t", **WITH_KEY))).status == 503
+    world.now += 10**9
+    assert await world.keys.sweep() == 1
     assert world.secrets() == []
+
+
+async def test_a_write_that_may_have_happened_keeps_its_key(world: World) -> None:
+    lost = {"resource": EVALUATION_TARGETS, "after": True}
+    world.cluster.faults.add(lambda: Unavailable("lost"), verb="create", **lost)
+    assert (await refused(world.target(name="t", **WITH_KEY))).status == 503
+    [target] = world.cluster.objects(EVALUATION_TARGETS)
+    assert world.key_of(target, "spec") == KEY
+    world.cluster.faults.add(lambda: Unavailable("lost"), verb="patch", **lost)
+    model = {"api_endpoint": g.ENDPOINT | {"api_key": "sk-other"}}
+    assert (await refused(world.change(target, model=model))).status == 503
+    [target] = world.cluster.objects(EVALUATION_TARGETS)
+    assert world.key_of(target, "spec") == "sk-other"
+    world.now += 10**9
+    await world.keys.sweep()
+    assert [owners(secret) for secret in world.secrets()] == [["EvaluationTarget"]]
 
 
 @pytest.mark.parametrize(
