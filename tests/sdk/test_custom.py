@@ -40,7 +40,7 @@ def scores(v2: Any, setting: Setting, config: dict[str, Any], target: dict[str, 
 def test_55_live(c: Any, setting: Setting) -> None:
     listed = {"filter": {"namespace": setting.namespace}}
     before = c.evaluation.jobs.list(**listed).pagination.total_results
-    answer = c.evaluation.live(**LIVE)
+    answer = c.evaluation.live(namespace=setting.namespace, **LIVE)
     assert answer.status == "completed"
     score = answer.result.tasks["qa"].metrics["accuracy"].scores["string-check"]
     assert score.value == 1.0
@@ -62,6 +62,10 @@ def test_57_names_of_scores(v2: Any, setting: Setting) -> None:
     judge = {"api_endpoint": {"url": setting.endpoint, "model_id": MODEL}}
     metrics = {
         "b": {"type": "bleu", "params": {"candidate": "{{text}}", "references": ["{{reference}}"]}},
+        "c": {
+            "type": "tool-calling",
+            "params": {"tool_calls_ground_truth": "{{want | tojson}}", "candidate": "{{calls | tojson}}"},
+        },
         "j": {
             "type": "llm-judge",
             "params": {
@@ -79,6 +83,10 @@ def test_57_names_of_scores(v2: Any, setting: Setting) -> None:
     )
     assert found["b"].keys() == {"sentence", "corpus"}
     assert found["b"]["sentence"].stats.count == 1
+    assert {name: score.value for name, score in found["c"].items()} == {
+        "function_name_accuracy": 1.0,
+        "function_name_and_args_accuracy": 1.0,
+    }
     assert found["j"].keys() == {"quality"}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import zipfile
 from itertools import pairwise
 from typing import Any
 
@@ -90,5 +93,12 @@ def test_40_a_key_shows_nowhere(v2: Any, raw: Any, setting: Setting, wire: Wire)
     assert len(wire.responses) > 5
     for answer in wire.responses:
         assert KEY not in answer.text
-    for path in ("status", "results", "logs", "results/artifacts/download"):
+    for path in ("status", "results", "logs"):
         assert KEY.encode() not in raw.get(f"/v2/evaluation/jobs/{job.id}/{path}").content
+    # Packed, a key would not be recognized.
+    archive = raw.get(f"/v2/evaluation/jobs/{job.id}/results/artifacts/download").content
+    assert KEY.encode() not in gzip.decompress(archive)
+    with zipfile.ZipFile(io.BytesIO(raw.get(f"/v1/evaluation/jobs/{job.id}/download-results").content)) as packed:
+        assert packed.namelist()
+        for name in packed.namelist():
+            assert KEY.encode() not in packed.read(name)

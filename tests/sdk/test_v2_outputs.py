@@ -75,9 +75,11 @@ def test_36_the_scores(v2: Any, completed: Any) -> None:
     json.loads(result.model_dump_json(exclude_none=True))
 
 
-def test_37_the_same_bytes_for_every_reader(v2: Any, completed: Any) -> None:
+def test_37_the_same_bytes_for_every_reader(v2: Any, raw: httpx.Client, completed: Any) -> None:
     job, _ = completed
     content = v2.results.download("evaluation-results", job_id=job.id).read()
+    path = f"/v2/evaluation/jobs/{job.id}/results/evaluation-results/download"
+    assert content == raw.get(path, headers={"Accept": "application/json"}).content
     assert json.loads(content)["tasks"].keys() == v2.results.evaluation_results.retrieve(job.id).tasks.keys()
 
 
