@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -90,9 +91,11 @@ def _inline(source: Sequence[Any], where: str, limit: int | None) -> Rows:
 def _spooled(wanted: _Wanted, context: DataContext, pause: Callable[[float], None]) -> Rows:
     spool = context.root / "spool" / f"{wanted.key}.jsonl"
     note = context.root / "datasets" / f"{wanted.key}.json"
-    # The note comes last: with it, the spool of an earlier run is whole, and the rows are those that it began with.
-    if note.exists() and spool.exists():
-        return SpoolRows(spool)
+    begun = _digest_of(note)
+    if begun is not None and spool.exists():
+        with spool.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() == begun:
+                return SpoolRows(spool)
     for folder in (spool.parent, note.parent):
         folder.mkdir(parents=True, exist_ok=True)
     for seconds in (*_PAUSES, None):
@@ -104,9 +107,25 @@ def _spooled(wanted: _Wanted, context: DataContext, pause: Callable[[float], Non
                 raise RunError(outcomes.DATASET_UNAVAILABLE, f"{wanted.where}: {error}") from error
             log.warning("the dataset cannot be read now, trying again: %s", error)
             pause(seconds)
+    if begun not in {None, written["sha256"]}:
+        raise RunError(
+            outcomes.OUTPUT_ERROR,
+            f"{wanted.where}: the rows are not those that this run began with, whose copy in the output directory is "
+            "damaged or gone; give an empty output directory, and everything is asked anew",
+        )
+    # Last: from now on these are the rows of the run.
     write_atomically(note, json.dumps(written, indent=2) + "\n")
     log.info("rows read", extra={"dataset": wanted.dataset.files_url, "rows": written["rows"]})
     return SpoolRows(spool)
+
+
+def _digest_of(note: Path) -> str | None:
+    """Return the digest of the rows that an earlier run began with; None when there was none that got so far."""
+    try:
+        found = json.loads(note.read_bytes())["sha256"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _write(wanted: _Wanted, context: DataContext, spool: Path) -> dict[str, Any]:
@@ -126,6 +145,8 @@ def _write(wanted: _Wanted, context: DataContext, spool: Path) -> dict[str, Any]
             digest.update(line)
             out.write(line)
             count += 1
+        out.flush()
+        os.fsync(out.fileno())
     if count == 0:
         names = ", ".join(file.name for file in files[:5])
         raise InvalidSpec(f"{wanted.where}: there are no rows in {names}; the dataset is empty")

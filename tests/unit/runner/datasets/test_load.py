@@ -145,6 +145,25 @@ def test_the_archive_gets_a_note_of_what_was_read(tmp_path: Path) -> None:
     assert (found["rows"], found["limit"]) == (3, 3)
 
 
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_spool_that_is_damaged_or_gone_is_made_anew_from_the_same_rows_only(lost: bool, tmp_path: Path) -> None:
+    write(tmp_path, "rows.jsonl", 3)
+    read(tmp_path, "rows.jsonl")
+    (spool,) = (tmp_path / "output" / "spool").iterdir()
+
+    def damage() -> None:
+        spool.unlink() if lost else os.truncate(spool, spool.stat().st_size // 3)
+
+    damage()
+    assert len(read(tmp_path, "rows.jsonl")) == 3
+    damage()
+    write(tmp_path, "rows.jsonl", 4)
+    for _ in range(2):
+        with pytest.raises(RunError, match="not those that this run began with") as caught:
+            read(tmp_path, "rows.jsonl")
+        assert caught.value.reason == outcomes.OUTPUT_ERROR
+
+
 def test_a_spool_that_was_not_finished_is_made_anew(tmp_path: Path) -> None:
     write(tmp_path, "rows.jsonl", 4)
     read(tmp_path, "rows.jsonl")
