@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from evaluation_operator.resources.secrets import PREFIX
@@ -71,6 +73,15 @@ class Secrets:
         records.
         """
         for value in self._values.values():
-            if len(value) >= SHORTEST_REDACTED and (encoded := value.encode()) in content:
-                content = content.replace(encoded, STRUCK_OUT.encode())
+            if len(value) >= SHORTEST_REDACTED:
+                for form in _forms(value):
+                    if form in content:
+                        content = content.replace(form, STRUCK_OUT.encode())
         return content
+
+
+@lru_cache(maxsize=64)
+def _forms(value: str) -> tuple[bytes, ...]:
+    """Return how a value stands in JSON: as it is, and with what has to be, or (``/``) may be, escaped."""
+    escaped = json.dumps(value)[1:-1]
+    return tuple(dict.fromkeys(form.encode() for form in (value, escaped, escaped.replace("/", "\\/"))))

@@ -1,6 +1,7 @@
 """The registry, and the parts of the seam that have behaviour."""
 
 import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,11 @@ class TestSecrets:
         assert secrets.resolve("secret:key") == "sk-1234567"
         assert secrets.redact("the key sk-1234567!") == "the key [secret]!"
         assert secrets.redact_bytes(b"sk-1234567") == b"[secret]"
+
+    def test_a_key_is_struck_out_of_json_however_it_is_escaped_there(self) -> None:
+        secrets = Secrets(values={"key": 'sk/12"34\\567'})
+        for text in (b'{"a": "sk/12\\"34\\\\567"}', b'{"a": "sk\\/12\\"34\\\\567"}'):
+            assert json.loads(secrets.redact_bytes(text)) == {"a": "[secret]"}
 
     def test_other_text_is_returned_as_it_is(self) -> None:
         assert Secrets().resolve("sk-plain") == "sk-plain"
