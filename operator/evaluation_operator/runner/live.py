@@ -27,7 +27,7 @@ from .engines.base import Answered, Endpoint, Engine, EngineError, InvalidSpec, 
 from .engines.base import UnsupportedTask as Unsupported
 from .engines.custom.catalog import DATA
 from .engines.custom.engine import CustomEngine
-from .results import group_result
+from .results import group_result, numberless
 from .statistics import BadScore, publish
 from .templates.renderer import Renderer
 
@@ -96,7 +96,10 @@ def _check(target: TargetBody, config: ConfigBody) -> None:
 
 
 def _scored(engine: Engine, plan: TaskPlan) -> TaskScore:
-    return engine.score(plan, asyncio.run(_answered(engine, plan)))
+    score = engine.score(plan, asyncio.run(_answered(engine, plan)))
+    if missing := numberless(score.samples):
+        raise BadScore(f"task {plan.name}: none of {len(score.samples)} rows has a number for {', '.join(missing[:5])}")
+    return score
 
 
 async def _answered(engine: Engine, plan: TaskPlan) -> list[Answered]:

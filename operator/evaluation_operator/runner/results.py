@@ -30,17 +30,12 @@ def score_task(engine: Engine, task: TaskPlan, records: Records, samples_file: P
 def count_task(task: TaskPlan, records: Records, scores: Sequence[SampleScore] = ()) -> TaskCount:
     """Count what the gate needs to know."""
     scored: set[str] = set()
-    numbers: dict[str, bool] = {}
     stray = 0
     for sample_score in scores:
         if sample_score.id in scored or sample_score.id not in records:
             stray += 1
         elif any(sample_score.metrics.values()):
             scored.add(sample_score.id)
-        for metric, found in sample_score.metrics.items():
-            for name, value in found.items():
-                key = f"{metric}/{name}"
-                numbers[key] = numbers.get(key, False) or not (value is None or math.isnan(value))
     return TaskCount(
         name=task.name,
         requested=len(task.samples),
@@ -48,9 +43,20 @@ def count_task(task: TaskPlan, records: Records, scores: Sequence[SampleScore] =
         errors=records.errors,
         scored=len(scored),
         stray=stray,
-        numberless=[name for name, has_number in numbers.items() if not has_number],
+        numberless=numberless(scores),
         first_error=records.first_error,
     )
+
+
+def numberless(scores: Sequence[SampleScore]) -> list[str]:
+    """Return the scores (``metric/score``) for which not one sample has a number."""
+    found: dict[tuple[str, str], bool] = {}
+    for sample_score in scores:
+        for metric, values in sample_score.metrics.items():
+            for name, value in values.items():
+                if not found.get((metric, name)):
+                    found[metric, name] = not (value is None or math.isnan(value))
+    return [f"{metric}/{name}" for (metric, name), has_number in found.items() if not has_number]
 
 
 def write_samples(path: Path, task: TaskPlan, records: Records, scores: Sequence[SampleScore]) -> None:

@@ -34,6 +34,14 @@ def test_rows_are_scored() -> None:
     assert reply["result"]["groups"]["g"]["metrics"]["accuracy"]["scores"]["string-check"]["value"] == 0.5
 
 
+def test_without_a_single_number_there_is_no_score() -> None:
+    check = {"type": "number-check", "params": {"check": ["{{some_output}}", ">", 1]}}
+    reply, code = ask(config(n=check))
+    assert reply["error"]["reason"] == outcomes.RESULTS_INCOMPLETE
+    assert "none of 2 rows has a number for n/number-check" in reply["error"]["message"]
+    assert code == outcomes.EXIT_RESULTS_INCOMPLETE
+
+
 def test_groups_are_there_when_there_are_none() -> None:
     assert ask()[0]["result"]["groups"] == {}
 
