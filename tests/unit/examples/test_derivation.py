@@ -1,4 +1,4 @@
-"""The expected BLEU and ROUGE of examples 14 and 15 are what the libraries' own commands print for the same texts."""
+"""BLEU and ROUGE that examples 10, 14 and 15 expect are what the libraries' own commands print for the same texts."""
 
 import csv
 import json
@@ -54,6 +54,26 @@ def test_bleu(files: tuple[str, Path, Path]) -> None:
     folder, answers, references = files
     printed = command("sacrebleu", str(references), "--input", str(answers), "--score-only", "--width", "12")
     assert wanted(folder)["texts/bleu/bleu_score"] == pytest.approx(float(printed), abs=1e-11)
+
+
+def test_completion_has_the_same_texts_and_sacrebleus_scores_of_its_sentences(tmp_path: Path) -> None:
+    found = rows("10-completion")
+    assert ([row["prompt"] for row in found], [row["reference"] for row in found]) == texts("14-similarity")
+    similar = {name.split("/", 1)[1]: value for name, value in wanted("14-similarity").items()}
+    completion = wanted("10-completion")
+    assert completion["texts/bleu/corpus"] == similar["bleu/bleu_score"]
+    assert {name: value for name, value in similar.items() if name.startswith("rouge/")} == {
+        name.removeprefix("texts/"): value for name, value in completion.items() if "/rouge/" in name
+    }
+    answers, references = tmp_path / "answers.txt", tmp_path / "references.txt"
+    answers.write_text("".join(f"{row['prompt']}\n" for row in found))
+    references.write_text("".join(f"{row['reference']}\n" for row in found))
+    printed = command(
+        "sacrebleu", str(references), "--input", str(answers), "--sentence-level", "--score-only", "--width", "12"
+    )
+    sentences = [float(line) for line in printed.split()]
+    assert len(sentences) == len(found)
+    assert completion["texts/bleu/sentence"] == pytest.approx(sum(sentences) / len(found), abs=1e-9)
 
 
 @pytest.mark.parametrize("files", FOLDERS, indirect=True)
