@@ -35,6 +35,26 @@ def test_f1_by_hand(candidate: str, reference: str, expected: float) -> None:
     assert f1(candidate, [reference]) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("candidate", "reference", "expected"),
+    [
+        ("", "A", 0),
+        ("the", "A", 0),
+        ("B", "A", 0),
+        (" (a).", "A", 1),
+        ("", "+", 0),
+        ("-", "+", 0),
+        ("+ ", "+", 1),
+    ],
+)
+def test_a_reference_of_what_does_not_count_is_not_answered_by_nothing(
+    candidate: str, reference: str, expected: float
+) -> None:
+    assert exact_match(candidate, [reference]) == expected
+    assert f1(candidate, [reference]) == expected
+    assert f1(candidate, ["Rome", reference]) == expected
+
+
 def test_the_best_reference_counts() -> None:
     assert f1("New York", ["Boston", "York"]) == pytest.approx(2 / 3)
     assert exact_match("York", ["Boston", "york"]) == 1
