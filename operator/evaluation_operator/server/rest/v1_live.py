@@ -17,6 +17,7 @@ from evaluation_operator.cluster.port import (
     Body,
     Resource,
 )
+from evaluation_operator.resources import references
 from evaluation_operator.resources.outcomes import INVALID_SPEC, UNSUPPORTED_TASK
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.access.gate import LIVE_PATH
@@ -73,10 +74,13 @@ class Live:
         where = reference.namespace or namespace
         await caller.require("get", resource, where)
         found = await self._stored(resource, where, reference.name)
+        what = resource.kind.removeprefix("Evaluation").lower()
         if found is None:
-            what = resource.kind.removeprefix("Evaluation").lower()
             raise Refused(404, "not-found", f"there is no {what} {reference.name} in the namespace {where}")
         spec: Mapping[str, Any] = found.get("spec") or {}
+        if not references.allows(spec.get("allowedNamespaces"), where, namespace):
+            message = f"the {what} {where}/{reference.name} does not allow evaluations of the namespace {namespace}"
+            raise invalid(["body", what], message, "not_allowed")
         fields = ("type", "params", "tasks", "groups", *TARGET_TYPES)
         return {key: spec[key] for key in fields if spec.get(key) is not None}
 

@@ -122,12 +122,15 @@ async def test_no_body_at_all_is_422(world: World) -> None:
 
 async def test_stored_targets_and_configs_are_found_by_name(tmp_path: Path) -> None:
     async with make_world(tmp_path, live_command=child({"result": {"tasks": "REQUEST"}})) as world:
-        await world.cluster.create(
-            EVALUATION_TARGETS, "team-a", {"metadata": {"name": "rows"}, "spec": {**BODY["target"], "description": "d"}}
-        )
+        spec = {**BODY["target"], "description": "d"}
+        for name, allowed in (("rows", {"allowedNamespaces": ["*"]}), ("private", {})):
+            stored = {"metadata": {"name": name}, "spec": spec | allowed}
+            await world.cluster.create(EVALUATION_TARGETS, "team-a", stored)
         await world.cluster.create(EVALUATION_CONFIGS, "default", {"metadata": {"name": "qa"}, "spec": BODY["config"]})
         answer = await live(world, {"target": "team-a/rows", "config": {"name": "qa"}})
         assert answer.json()["result"]["tasks"] == BODY
+        private = await live(world, {"target": "team-a/private", "config": "qa"})
+        assert (private.status_code, private.json()["detail"][0]["loc"]) == (422, ["body", "target"])
         missing = await live(world, {"target": "team-a/none", "config": "qa"})
         assert (missing.status_code, "team-a" in missing.json()["detail"]) == (404, True)
 
