@@ -47,3 +47,34 @@ def test_a_wrong_key_is_refused(world: World) -> None:
     world.apply("wrongkey", world.endpoint("--api-key", "right"), params=QUICK, endpoint={"api_key": "wrong-key-value"})
     assert_no_score(world, "wrongkey", "EndpointRefused")
     assert "wrong-key-value" not in world.logs()
+
+
+def judged(world: World, name: str, url: str, asked: str) -> None:
+    """Apply a job of two rows whose only metric is a judge's grade."""
+    judge = {
+        "model": {"api_endpoint": {"url": url, "model_id": "judge"}},
+        "template": {"messages": [{"role": "user", "content": asked}]},
+        "scores": {"grade": {"type": "int", "parser": {"type": "regex", "pattern": "SCORE: (\\d)"}}},
+    }
+    task = {"type": "data", "metrics": {"graded": {"type": "llm-judge", "params": judge}}}
+    world.kubectl.apply(
+        {
+            "apiVersion": "evaluation-operator.dev/v1alpha1",
+            "kind": "EvaluationJob",
+            "metadata": {"name": name},
+            "spec": {
+                "target": {"type": "rows", "rows": [{"answer": "Paris"}, {"answer": "Rome"}]},
+                "config": {"type": "custom", "params": QUICK, "tasks": {"answers": task}},
+            },
+        }
+    )
+
+
+def test_a_judge_that_answers_nonsense(world: World) -> None:
+    judged(world, "nonsense", world.endpoint(), "Repeat: I would rather not say what {{ answer }} is worth")
+    assert_no_score(world, "nonsense", "ResultsIncomplete")
+
+
+def test_a_judge_that_is_dead(world: World) -> None:
+    judged(world, "nobody", f"http://nobody.{world.namespace}.svc:8000/v1/chat/completions", "Grade {{ answer }}")
+    assert_no_score(world, "nobody", "EndpointUnusable")
