@@ -78,7 +78,7 @@ def test_twenty_pollers_hear_one_story(world: World, api: httpx.Client) -> None:
     name = world.apply(
         "story",
         world.endpoint("--latency-ms", "200"),
-        params={"limit_samples": 60, "parallelism": 2, "extra": {"native_calling": True}},
+        params={"limit_samples": 100, "parallelism": 2, "extra": {"native_calling": True}},
     )
     identifier = job_id(world.kubectl.get(JOBS, name)["metadata"]["uid"])
 
@@ -120,9 +120,10 @@ def test_twenty_pollers_hear_one_story(world: World, api: httpx.Client) -> None:
 
     assert {look.phase for look in looks} <= set(PHASES)
     assert {look.view for look in looks if look.phase == "completed"} == set(views)
-    assert len({look.progress for look in looks if look.view != "kubectl"}) > 5, "progress was not live"
+    # Ten seconds of work, and progress written every other one or so.
+    assert len({look.progress for look in looks if look.view != "kubectl"} - {0, 100}) >= 2, "progress was not live"
     assert {look.score for look in looks if look.phase == "completed" and look.view != "list"} == {1.0}
-    assert {look.samples for look in looks if look.phase == "completed"} == {60}
+    assert {look.samples for look in looks if look.phase == "completed"} == {100}
     assert {look.progress for look in looks if look.phase == "completed"} == {100}
     # What somebody has seen, nobody who asks later may be told otherwise.
     ordered = sorted(looks, key=lambda look: look.done)

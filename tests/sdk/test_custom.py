@@ -70,7 +70,7 @@ def test_57_names_of_scores(v2: Any, setting: Setting) -> None:
             "type": "llm-judge",
             "params": {
                 "model": judge,
-                "template": {"messages": [{"role": "user", "content": "Judge: {{text}}"}]},
+                "template": {"messages": [{"role": "user", "content": "Expected: {{reference}}\nAnswer: {{text}}"}]},
                 "scores": {"quality": {"type": "int", "parser": {"type": "regex", "pattern": "(\\d)"}}},
             },
         },
