@@ -2,8 +2,10 @@
 
 Jobs with the status of a completed run are put into an API server; evaluation-api watches them. Latency: one request at
 a time on one connection, the pages of a list taken in turn, jobs by identifier at random. Throughput: 16 connections
-that ask again at once. The control is a process of its own with the same server settings and one FastAPI route that
-returns constant bytes of the size of the answer; both take turns, so that both meet the same machine.
+that ask again at once. Two controls, each a process of its own with the same server settings: a route that returns
+constant bytes of the size of the answer from behind what every route of evaluation-api stands behind (log and metrics,
+bounds, the caller), and the same from a FastAPI application that has nothing else ("bare"). They take turns, so that
+all meet the same machine.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 import aiohttp
 
 from benchmarks.api_setting import Server, api, completed_status, serving
+from benchmarks.constant_route import BARE, BEHIND
 from benchmarks.operator_setting import api_server, in_parallel, job, namespace
 from benchmarks.report import percentile, publish
 from evaluation_operator.cluster.port import EVALUATION_JOBS
@@ -91,18 +94,29 @@ async def beside_constant(
             body = await answer.read()
         (directory / "constant").write_bytes(body)
         environment = {"CONSTANT": str(directory / "constant")}
-        with serving("benchmarks.constant_route", "/constant", environment, directory / "constant.log") as bare:
-            async with aiohttp.ClientSession(bare.url, connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as control:
+        module = "benchmarks.constant_route"
+        with (
+            serving(module, BEHIND, {**environment, "STACK": "api"}, directory / "behind.log") as behind,
+            serving(module, BARE, environment, directory / "bare.log") as bare,
+        ):
+            async with (
+                aiohttp.ClientSession(behind.url, connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as control,
+                aiohttp.ClientSession(bare.url, connector=aiohttp.TCPConnector(limit=CONNECTIONS)) as nothing,
+            ):
                 await latency(session, paths, 50)
                 ours = await latency(session, paths, count)
-                theirs = await latency(control, lambda _: "/constant", count)
+                theirs = await latency(control, lambda _: BEHIND, count)
                 cpu = server.cpu_seconds
-                rates, bare_rates = [], []
+                rates, constant_rates, bare_rates = [], [], []
                 for _ in range(rounds):
                     rates.append(await throughput(session, paths, count))
-                    bare_rates.append(await throughput(control, lambda _: "/constant", count))
+                    constant_rates.append(await throughput(control, lambda _: BEHIND, count))
+                    bare_rates.append(await throughput(nothing, lambda _: BARE, count))
                 cpu = server.cpu_seconds - cpu
-    shares = [rate / bare_rate for rate, bare_rate in zip(rates, bare_rates, strict=True)]
+
+    def share(of: list[float]) -> float:
+        return statistics.median(rate / other for rate, other in zip(rates, of, strict=True))
+
     return {
         "bytes": len(body),
         "p50 ms": percentile(ours, 0.5),
@@ -110,8 +124,10 @@ async def beside_constant(
         "constant p50 ms": percentile(theirs, 0.5),
         "constant p99 ms": percentile(theirs, 0.99),
         "requests a second": statistics.median(rates),
-        "constant, requests a second": statistics.median(bare_rates),
-        "share of the constant": statistics.median(shares),
+        "constant, requests a second": statistics.median(constant_rates),
+        "bare, requests a second": statistics.median(bare_rates),
+        "share of the constant": share(constant_rates),
+        "share of the bare": share(bare_rates),
         "cpu ms a request": 1000 * cpu / (rounds * count),
     }
 
