@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -143,7 +143,6 @@ def create_app(given: Dependencies) -> FastAPI:
         artifact_url=artifact_url,
         clock=given.clock,
     )
-    app.include_router(intake.router(handlers))
     parts = routes.Parts(
         settings,
         given.cluster,
@@ -154,8 +153,12 @@ def create_app(given: Dependencies) -> FastAPI:
         metrics,
         given.wall_clock,
     )
-    for router in routes.routers(parts):
-        app.include_router(router)
+    for route in routes.routes(parts):
+        if isinstance(route, APIRouter):
+            app.include_router(route)
+        else:
+            app.router.routes.append(route)
+    app.include_router(intake.router(handlers))
     app.include_router(probes.router(readiness, reporting, index, metrics, given.clock))
     return app
 

@@ -86,17 +86,30 @@ class Slots:
         self.inside = 0
         """Those that work and those that wait."""
 
-    @asynccontextmanager
-    async def enter(self) -> AsyncIterator[None]:
-        """Raises Refused (429) when there is no room."""
+    async def take(self) -> None:
+        """Takes a place, which must be given back. Raises Refused (429) when there is no room."""
         if self.inside >= self._allowed:
             raise busy(f"{self._what}: {self._size} are under way, which is the limit; try again")
         self.inside += 1
         try:
-            async with self._semaphore:
-                yield
-        finally:
+            await self._semaphore.acquire()
+        except BaseException:
             self.inside -= 1
+            raise
+
+    def give_back(self) -> None:
+        """Gives back a place that was taken."""
+        self._semaphore.release()
+        self.inside -= 1
+
+    @asynccontextmanager
+    async def enter(self) -> AsyncIterator[None]:
+        """Holds a place. Raises Refused (429) when there is no room."""
+        await self.take()
+        try:
+            yield
+        finally:
+            self.give_back()
 
 
 class Busy:

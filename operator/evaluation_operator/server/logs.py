@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
-import uuid
 from typing import TextIO
 
 from starlette.responses import JSONResponse
@@ -47,7 +47,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        request_id = uuid.uuid4().hex[:16]
+        request_id = os.urandom(8).hex()
         status = 0
         sent = received = 0
 
@@ -81,9 +81,8 @@ class AccessLog:
             # The template of the route, not the path: metrics must not grow with the names that callers think of.
             route = getattr(scope.get("route"), "path", "unknown")
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            self._metrics.requests.labels(route, method, str(status)).inc()
-            self._metrics.seconds.labels(route).observe(seconds)
-            if scope["path"] not in _PROBES or status >= 400:
+            self._metrics.answered(route, method, status, seconds)
+            if _access.isEnabledFor(logging.INFO) and (scope["path"] not in _PROBES or status >= 400):
                 _access.info(
                     "request",
                     extra={

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -59,8 +58,8 @@ class Gate:
         seconds = self._live_seconds if live else self._settings.request_seconds
         slots = self._reads if scope["method"] in _READS else self._writes
         if not live:  # which has its own
-            passage.place = slots.enter()
-            await passage.place.__aenter__()
+            await slots.take()
+            passage.place = slots
         try:
             if scope["method"] not in _READS:
                 receive = _replay(await self._body(scope, receive), receive)
@@ -72,7 +71,7 @@ class Gate:
                 raise
             raise unavailable("slow", f"the request took longer than {seconds:g} s; try again") from None
         finally:
-            await passage.leave()
+            passage.leave()
 
     async def _body(self, scope: Scope, receive: Receive) -> bytes:
         """The body, whole. A body of DELETE means nothing and is not looked at."""
@@ -100,20 +99,20 @@ class _Passage:
         self._send = send
         self.begun = False
         self.limit: asyncio.Timeout | None = None
-        self.place: AbstractAsyncContextManager[None] | None = None
+        self.place: Slots | None = None
 
     async def send(self, message: Message) -> None:
         if not self.begun:
             self.begun = True
             if self.limit is not None:
                 self.limit.reschedule(None)
-            await self.leave()
+            self.leave()
         await self._send(message)
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         place, self.place = self.place, None
         if place is not None:
-            await place.__aexit__(None, None, None)
+            place.give_back()
 
 
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:

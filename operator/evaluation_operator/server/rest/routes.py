@@ -28,6 +28,7 @@ from evaluation_operator.server.rest import (
     v2_results,
 )
 from evaluation_operator.server.rest.openapi import document
+from evaluation_operator.server.rest.reading import Reading
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.store import ArtifactStore
 from evaluation_operator.server.writes import Writes
@@ -47,18 +48,21 @@ class Parts:
     wall_clock: Callable[[], float]
 
 
-def routers(parts: Parts) -> Iterator[APIRouter]:
-    """The routers of both versions, and of what is common to them."""
+def routes(parts: Parts) -> Iterator[APIRouter | Reading]:
+    """The routes and routers of both versions, and of what is common to them; those that are asked most are first."""
     settings, index, store = parts.settings, parts.index, parts.store
     sources = Sources(parts.cluster, store)
     rendered = Rendered()
     writes = Writes(settings, parts.cluster, index, parts.key_store, wall_clock=parts.wall_clock)
     jobs = v2_jobs.Jobs(index, writes, rendered, wall_clock=parts.wall_clock)
+    jobs_v1 = v1_jobs.Jobs(index, writes, store, rendered, wall_clock=parts.wall_clock)
+    yield from v2_jobs.readings(jobs)
+    yield from v1_jobs.readings(jobs_v1)
     yield v2_jobs.router(jobs)
     yield v2_logs.router(v2_logs.Logs(index.job, sources, max_concurrent=settings.store.max_log_reads))
     yield v2_results.router(v2_results.Results(jobs, store, settings.public_url))
     yield downloads.router(downloads.Downloads(settings, index.job, store, parts.metrics))
-    yield v1_jobs.router(v1_jobs.Jobs(index, writes, store, rendered, wall_clock=parts.wall_clock))
+    yield v1_jobs.router(jobs_v1)
     yield v1_downloads.router(v1_downloads.ZipDownloads(settings, index.job, store, sources, parts.metrics))
     yield v1_entities.router(v1_targets.targets(index, writes, rendered, wall_clock=parts.wall_clock), "targets")
     yield v1_entities.router(v1_configs.configs(index, writes, rendered, wall_clock=parts.wall_clock), "configs")

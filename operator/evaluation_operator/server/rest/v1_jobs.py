@@ -18,12 +18,19 @@ from evaluation_operator.server.objects import identifiers, requests, v1, v2
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
+from evaluation_operator.server.rest.reading import MAX_JOB_ID, Reading, of_job
 from evaluation_operator.server.store import ArtifactStore
 from evaluation_operator.server.writes import Writes
 
+PATH: Final = "/v1/evaluation/jobs"
+
 JobId = Annotated[
     str,
-    Path(max_length=64, description="Identifier of the job, in v1 or v2.", examples=["eval-5KZuiMjxVnQvGqYFhcZWAd"]),
+    Path(
+        max_length=MAX_JOB_ID,
+        description="Identifier of the job, in v1 or v2.",
+        examples=["eval-5KZuiMjxVnQvGqYFhcZWAd"],
+    ),
 ]
 
 _PARTS: Final = (("target", EVALUATION_TARGETS), ("config", EVALUATION_CONFIGS))
@@ -126,21 +133,24 @@ class Jobs:
         return self._index.table(resource).get(*place)
 
 
+def readings(jobs: Jobs) -> list[Reading]:
+    """The routes that read."""
+    return [
+        of_job(f"{PATH}/{{job_id}}/status", jobs.status),
+        of_job(f"{PATH}/{{job_id}}/status-details", jobs.status),
+        of_job(f"{PATH}/{{job_id}}/results", jobs.result),
+        of_job(f"{PATH}/{{job_id}}", jobs.retrieve),
+        Reading(PATH, jobs.page),
+    ]
+
+
 def router(jobs: Jobs) -> APIRouter:
-    """The routes."""
-    routes = APIRouter(prefix="/v1/evaluation/jobs", tags=["v1 jobs"])
+    """The routes that write."""
+    routes = APIRouter(prefix=PATH, tags=["v1 jobs"])
 
     @routes.post("", status_code=201, summary="Create a job")
     async def create_v1_job(caller: CurrentCaller, document: Document) -> Response:
         return await jobs.create(caller, document)
-
-    @routes.get("", summary="List jobs")
-    async def list_v1_jobs(caller: CurrentCaller, request: Request) -> Response:
-        return await jobs.page(caller, request)
-
-    @routes.get("/{job_id}", summary="Get a job")
-    async def get_v1_job(job_id: JobId, caller: CurrentCaller) -> Response:
-        return await jobs.retrieve(caller, job_id)
 
     @routes.delete("/{job_id}", summary="Delete a job, with all that belongs to it")
     async def delete_v1_job(job_id: JobId, caller: CurrentCaller) -> Response:
@@ -149,17 +159,5 @@ def router(jobs: Jobs) -> APIRouter:
     @routes.post("/{job_id}/cancel", summary="Stop a job for good; its record stays")
     async def cancel_v1_job(job_id: JobId, caller: CurrentCaller) -> Response:
         return await jobs.cancel(caller, job_id)
-
-    @routes.get("/{job_id}/status", summary="How far a job is")
-    async def get_v1_job_status(job_id: JobId, caller: CurrentCaller) -> Response:
-        return await jobs.status(caller, job_id)
-
-    @routes.get("/{job_id}/status-details", summary="How far a job is (another name of status)")
-    async def get_v1_job_status_details(job_id: JobId, caller: CurrentCaller) -> Response:
-        return await jobs.status(caller, job_id)
-
-    @routes.get("/{job_id}/results", summary="The result of a job")
-    async def get_v1_job_result(job_id: JobId, caller: CurrentCaller) -> Response:
-        return await jobs.result(caller, job_id)
 
     return routes

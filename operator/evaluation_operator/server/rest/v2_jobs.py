@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
@@ -18,8 +18,11 @@ from evaluation_operator.server.objects import requests, v2
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
+from evaluation_operator.server.rest.reading import Reading, of_job
 from evaluation_operator.server.rest.v2_logs import JobId
 from evaluation_operator.server.writes import Writes
+
+PATH: Final = "/v2/evaluation/jobs"
 
 
 class Jobs:
@@ -80,21 +83,22 @@ class Jobs:
         return self._rendered.get(("v2", row.uid, row.version), lambda: v2.job(row.body))
 
 
+def readings(jobs: Jobs) -> list[Reading]:
+    """The routes that read."""
+    return [
+        of_job(f"{PATH}/{{job_id}}/status", jobs.status),
+        of_job(f"{PATH}/{{job_id}}", jobs.retrieve),
+        Reading(PATH, jobs.page),
+    ]
+
+
 def router(jobs: Jobs) -> APIRouter:
-    """The routes."""
-    routes = APIRouter(prefix="/v2/evaluation/jobs", tags=["v2 jobs"])
+    """The routes that write."""
+    routes = APIRouter(prefix=PATH, tags=["v2 jobs"])
 
     @routes.post("", status_code=201, summary="Create an evaluation job")
     async def create(caller: CurrentCaller, document: Document) -> Response:
         return await jobs.create(caller, document)
-
-    @routes.get("", summary="List jobs")
-    async def list_jobs(caller: CurrentCaller, request: Request) -> Response:
-        return await jobs.page(caller, request)
-
-    @routes.get("/{job_id}", summary="Get a job")
-    async def retrieve(job_id: JobId, caller: CurrentCaller) -> Response:
-        return await jobs.retrieve(caller, job_id)
 
     @routes.delete("/{job_id}", summary="Delete a job, with all that belongs to it")
     async def delete(job_id: JobId, caller: CurrentCaller) -> Response:
@@ -103,9 +107,5 @@ def router(jobs: Jobs) -> APIRouter:
     @routes.post("/{job_id}/cancel", summary="Stop a job for good; its record stays")
     async def cancel(job_id: JobId, caller: CurrentCaller) -> Response:
         return await jobs.cancel(caller, job_id)
-
-    @routes.get("/{job_id}/status", summary="The state of a job, with its step and tasks")
-    async def status(job_id: JobId, caller: CurrentCaller) -> Response:
-        return await jobs.status(caller, job_id)
 
     return routes

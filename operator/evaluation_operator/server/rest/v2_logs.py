@@ -20,12 +20,13 @@ from evaluation_operator.server.objects import timestamps
 from evaluation_operator.server.objects.v2 import STEP
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest.bodies import answer
+from evaluation_operator.server.rest.reading import MAX_JOB_ID
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
 
 JobId = Annotated[
-    str, Path(max_length=64, description="Identifier of the job.", examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
+    str, Path(max_length=MAX_JOB_ID, description="Identifier of the job.", examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
 ]
 
 
