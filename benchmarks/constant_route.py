@@ -1,8 +1,8 @@
-"""The controls of the API's measurements: a route that returns constant bytes, served as evaluation-api is.
+"""The control of the API's measurements: a bare route that returns constant bytes, served as evaluation-api is.
 
-The file named by ``CONSTANT`` is what it answers, on the port in ``PORT``: under `/constant` from an application that
-has nothing else, and with ``STACK=api`` under `/v2/evaluation/constant` from behind what every route of evaluation-api
-stands behind (log and metrics, bounds, the caller).
+The file named by ``CONSTANT`` is what it answers under `/constant`, on the port in ``PORT``. There is nothing else in
+the application: no log, no metrics, no bounds, no caller. ``FRAMEWORK`` is `fastapi`, or `starlette` for the plain
+routes under it, which are the fastest that there are.
 """
 
 from __future__ import annotations
@@ -11,39 +11,32 @@ import os
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from evaluation_operator.cluster.memory import MemoryCluster
-from evaluation_operator.server.access.callers import Access, CurrentCaller
-from evaluation_operator.server.access.gate import Gate
-from evaluation_operator.server.answers import Answers
 from evaluation_operator.server.http_protocol import BoundedHttpProtocol
-from evaluation_operator.server.logs import AccessLog, configure
-from evaluation_operator.server.metrics import Metrics
-from evaluation_operator.server.settings import Settings
+from evaluation_operator.server.logs import configure
 
-BARE, BEHIND = "/constant", "/v2/evaluation/constant"
+PATH = "/constant"
 
 
-def application(content: bytes, stack: str) -> FastAPI:
+def application(content: bytes, framework: str) -> Starlette:
     """The application with its one route."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    if stack != "api":
+    if framework == "starlette":
 
-        @app.get(BARE)
-        async def constant() -> Response:
+        async def plain(request: Request) -> Response:
             return Response(content, media_type="application/json")
 
-        return app
+        return Starlette(routes=[Route(PATH, plain)])
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
-    @app.get(BEHIND)
-    async def behind(caller: CurrentCaller) -> Response:
+    @app.get(PATH)
+    async def constant() -> Response:
         return Response(content, media_type="application/json")
 
-    settings, metrics = Settings(), Metrics()
-    app.state.access = Access(settings.access, MemoryCluster(), metrics)
-    app.add_middleware(Gate, settings=settings.rest, live_seconds=1, refuse=Answers(metrics).refused)
-    app.add_middleware(AccessLog, metrics=metrics)
     return app
 
 
@@ -51,7 +44,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     configure("warning")
     uvicorn.run(
-        application(Path(os.environ["CONSTANT"]).read_bytes(), os.environ.get("STACK", "")),
+        application(Path(os.environ["CONSTANT"]).read_bytes(), os.environ["FRAMEWORK"]),
         host="127.0.0.1",
         port=int(os.environ["PORT"]),
         loop="uvloop",
