@@ -1,37 +1,57 @@
-"""uvicorn's fast HTTP protocol with the two bounds it lacks: on the head of a request, in bytes and in time.
+"""uvicorn's fast HTTP protocol with the bounds it lacks: on a request's head, and on the taking of an answer.
 
-Without them one connection can fill the memory with headers that never end, or be held open by sending nothing.
+Without them one connection can fill the memory with headers that never end, or be held open by sending nothing, or by
+asking for something large and then reading nothing: with its answer in memory and its place among the downloads.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 15.0
+STALL_SECONDS = 60.0
+"""How long an answer may wait without its reader taking anything of it."""
+LEAST_PACE = 1024
+"""Bytes a second at which an answer is to be taken when it does not stall."""
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Ends a connection whose request head is too large or too slow."""
+    """Ends a connection whose request head is too large or too slow, or whose answer is not taken.
+
+    That nothing is taken is seen by the kernel (`TCP_USER_TIMEOUT`, tcp(7)): it alone knows what the peer has, also
+    behind TLS, and when the process has handed over the last byte. That too little is taken, a byte now and then, is
+    seen here: a full buffer has to empty at `least_pace`.
+    """
 
     head_seconds = HEAD_SECONDS
+    stall_seconds = STALL_SECONDS
+    least_pace = LEAST_PACE
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._head_bytes = 0
         self._in_head = True
         self._timer: asyncio.TimerHandle | None = None
+        self._full: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        connection: socket.socket = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.stall_seconds * 1000))
         self._timer = self.loop.call_later(self.head_seconds, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if isinstance(exc, OSError) and exc.errno == errno.ETIMEDOUT:
+            self._log_cut(f"took nothing of an answer for {self.stall_seconds:g} s")
         super().connection_lost(exc)
+        self._stop_pace()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -57,6 +77,24 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        waiting = self.transport.get_write_buffer_size()
+        self._full = self.loop.call_later(self.stall_seconds + waiting / self.least_pace, self._too_little)
+
+    def resume_writing(self) -> None:
+        self._stop_pace()
+        super().resume_writing()
+
+    def _too_little(self) -> None:
+        self._full = None
+        self._log_cut(f"took an answer more slowly than {self.least_pace} bytes/s")
+        self.transport.abort()
+
+    def _log_cut(self, why: str) -> None:
+        peer = self.client[0] if self.client else "unknown"
+        self.logger.warning("a connection was cut: its reader %s", why, extra={"client": peer})
+
     def _too_slow(self) -> None:
         self._timer = None
         if self._in_head and not self.transport.is_closing():
@@ -66,3 +104,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_pace(self) -> None:
+        if self._full is not None:
+            self._full.cancel()
+            self._full = None

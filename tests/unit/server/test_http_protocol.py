@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -26,19 +27,28 @@ class Quick(BoundedHttpProtocol):
 
 
 @asynccontextmanager
-async def listening(world: World, protocol: type[BoundedHttpProtocol] = BoundedHttpProtocol) -> AsyncIterator[int]:
-    """The application behind a real uvicorn on the loopback."""
+async def listening(
+    world: World, protocol: type[BoundedHttpProtocol] = BoundedHttpProtocol, **config: Any
+) -> AsyncIterator[int]:
+    """The application behind a real uvicorn on the loopback; gives the port."""
+    async with serving(world.app, protocol, **config) as (port, _):
+        yield port
+
+
+@asynccontextmanager
+async def serving(
+    app: Any, protocol: type[BoundedHttpProtocol], **config: Any
+) -> AsyncIterator[tuple[int, uvicorn.Server]]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(world.app, http=protocol, ws="none", log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_config=None, access_log=False, **config))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve(sockets=[listener]))
     async with asyncio.timeout(5):
         while not server.started:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     try:
-        yield int(listener.getsockname()[1])
+        yield int(listener.getsockname()[1]), server
     finally:
         server.should_exit = True
         await task
