@@ -14,6 +14,10 @@ from .records import RecordError, Records
 from .workspace import output_error
 
 log = logging.getLogger(__name__)
+STARTED_AT_ONCE = 2
+START_INTERVAL = 0.001
+"""Seconds between the starts of so many workers. Requests that begin together are answered together: they queue in this
+process and in the endpoint's at every turn of the run (benchmarks/runner_category.py)."""
 LOGGED_ERRORS = 5
 """Errors of a task that are logged one by one; the records have all of them."""
 
@@ -54,7 +58,12 @@ class Generation:
         queue = iter(samples)
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._parallelism):
+                first = group.create_task(self._work(queue))
+                for number in range(1, self._parallelism):
+                    if number % STARTED_AT_ONCE == 0:
+                        await asyncio.sleep(START_INTERVAL)
+                    if first.done():
+                        break  # It found no sample any more.
                     group.create_task(self._work(queue))
         except BaseExceptionGroup as errors:
             # Several workers may fail at once; the first one says why.
