@@ -1,9 +1,10 @@
-"""A real S3 server on loopback: versitygw on a folder, started, stopped and killed at will."""
+"""A real S3 server on loopback: versitygw on a folder, started, frozen and killed at will."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -80,6 +81,16 @@ class S3Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def freeze(self) -> None:
+        """Let it hang: connections are still accepted, and nothing is answered, until `thaw` or `kill`."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on where it was."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def files(self, bucket: str = "artifacts") -> list[str]:
         """Objects of a bucket, and what else lies there, as paths."""

@@ -37,6 +37,7 @@ def main() -> int:
             options=settings.store.options,
             allow_http=settings.store.allow_http,
             min_free_bytes=settings.store.min_free_bytes,
+            answer_seconds=settings.store.answer_seconds,
         )
     except (SettingsError, StoreUrlError) as error:
         _log.critical(str(error))

@@ -97,6 +97,8 @@ class Store(_Section):
     """How old such archives must be."""
     idle_seconds: Seconds = 30.0
     """An upload that sends nothing for this long is given up."""
+    answer_seconds: Seconds = 30.0
+    """An object store that is silent for this long while something is moved to or from it does not answer."""
 
 
 class Reports(_Section):

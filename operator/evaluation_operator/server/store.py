@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +27,7 @@ from obstore.store import from_url as store_from_url
 
 from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.store_download import from_disk, in_threads, read_through, streamed
-from evaluation_operator.server.store_trouble import first_line, full, trouble
+from evaluation_operator.server.store_trouble import failing_clearly, first_line, full
 from evaluation_operator.server.store_upload import upload, verified
 
 _MIB = 1024 * 1024
@@ -38,6 +39,13 @@ MAX_LOGS = 16
 """Logs kept of one job, one a pod: the newest."""
 _STAGING = re.compile(r".+#\d+")
 _STAGING_AGE = timedelta(days=1)
+ANSWER_SECONDS = 30.0
+"""How long an object store may be silent while something is moved; a call is given up within this and `_RETRY`."""
+QUESTION_SECONDS = 4.0
+"""How long it may take to say whether something is there: less than a probe and a runner's report wait."""
+_RETRY = timedelta(seconds=20)
+_LONGEST = timedelta(days=7)
+"""No bound on a request as a whole, which a reader who takes a large archive slowly would meet."""
 
 _REMOTE_SCHEMES = ("s3", "s3a", "gs", "az", "adl", "azure", "abfs", "abfss")
 
@@ -92,6 +100,7 @@ class ArtifactStore:
         options: dict[str, str] | None = None,
         allow_http: bool = False,
         min_free_bytes: int = 0,
+        answer_seconds: float = ANSWER_SECONDS,
     ) -> ArtifactStore:
         """Raises StoreUrlError. Nothing is contacted yet; see `check`."""
         parts = urlsplit(url)
@@ -113,9 +122,14 @@ class ArtifactStore:
             remote = store_from_url(
                 url,
                 config=options or None,  # type: ignore[call-overload]
-                client_options={"allow_http": allow_http, "connect_timeout": "5s", "timeout": "60s"},
+                client_options={
+                    "allow_http": allow_http,
+                    "connect_timeout": timedelta(seconds=5),
+                    "read_timeout": timedelta(seconds=answer_seconds),
+                    "timeout": _LONGEST,
+                },
                 # The sender retries too, and a short outage is better reported than hidden in a hanging request.
-                retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=20)},
+                retry_config={"max_retries": 3, "retry_timeout": _RETRY},
             )
         except (ObstoreError, ValueError, TypeError) as error:
             raise StoreUrlError(f"store.url {url!r}: {first_line(error)}") from error
@@ -134,13 +148,11 @@ class ArtifactStore:
                 pass
             return Stored(digest, size, created=False)
         self._require_room(size)
-        try:
+        with failing_clearly():
             await upload(self._store, key, source)
             if self._root is not None:
                 # "Stored" is the word on which a pod ends; it must hold through a power cut.
                 await asyncio.to_thread(_sync, self._root / key)
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
         return Stored(digest, size, created=True)
 
     async def size(self, job: JobAddress, digest: str) -> int | None:
@@ -153,27 +165,17 @@ class ArtifactStore:
         if self._root is not None:
             size = await self._size(key)
             return None if size is None else Download(size, in_threads(from_disk(self._root / key)))
-        try:
-            found = await obstore.get_async(self._store, key)
-        except FileNotFoundError:
-            return None
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
-        return Download(int(found.meta["size"]), streamed(found))
+        found = await self._found(key)
+        return None if found is None else Download(int(found.meta["size"]), streamed(found))
 
-    def read(self, job: JobAddress, digest: str) -> Iterator[bytes] | None:
-        """As `get`, blocking, for a thread: the archive in pieces."""
+    async def read(self, job: JobAddress, digest: str) -> Iterator[bytes] | None:
+        """As `get`, in pieces that are fetched where they are asked for: in a thread."""
         key = _key(job, digest)
         if self._root is not None:
             path = self._root / key
-            return from_disk(path) if path.is_file() else None
-        try:
-            found = obstore.get(self._store, key)
-        except FileNotFoundError:
-            return None
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
-        return read_through(found)
+            return from_disk(path) if await self._size(key) is not None else None
+        found = await self._found(key)
+        return None if found is None else read_through(found)
 
     async def keep_only(self, job: JobAddress, digest: str) -> int:
         """Removes every other archive of this job. Returns how many there were."""
@@ -185,12 +187,10 @@ class ArtifactStore:
         the oldest go."""
         key = _log_key(job, pod_uid)
         self._require_room(len(content))
-        try:
+        with failing_clearly():
             await obstore.put_async(self._store, key, content, use_multipart=False)
             if self._root is not None:
                 await asyncio.to_thread(_sync, self._root / key)
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
         too_many = {_log_key(job, log.pod_uid) for log in (await self.logs(job))[:-MAX_LOGS]}
         if too_many:
             await self._remove(_shelf(job), too_many.__contains__)
@@ -202,26 +202,19 @@ class ArtifactStore:
     async def logs(self, job: JobAddress) -> list[StoredLog]:
         """The logs of this job's pods, the oldest first."""
         found = []
-        try:
-            async for batch in obstore.list(self._store, prefix=_shelf(job)):
-                for item in batch:
-                    name = item["path"].rpartition("/")[2]
-                    if name.endswith(_LOG):
-                        found.append(StoredLog(name.removesuffix(_LOG), int(item["size"]), item["last_modified"]))
-        except FileNotFoundError:
-            return []
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
+        async for item in self._each(_shelf(job)):
+            name = item["path"].rpartition("/")[2]
+            if name.endswith(_LOG):
+                found.append(StoredLog(name.removesuffix(_LOG), int(item["size"]), item["last_modified"]))
         return sorted(found, key=lambda log: (log.stored, log.pod_uid))
 
     async def read_log(self, job: JobAddress, pod_uid: str, start: int, end: int) -> bytes:
         """The bytes from `start` to before `end` of a log; none when there is no such part or log (any more)."""
-        try:
-            found = await obstore.get_range_async(self._store, _log_key(job, pod_uid), start=start, end=end)
-        except FileNotFoundError:
-            return b""
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
+        with failing_clearly():
+            try:
+                found = await obstore.get_range_async(self._store, _log_key(job, pod_uid), start=start, end=end)
+            except FileNotFoundError:
+                return b""
         return bytes(found)
 
     async def remove(self, namespace: str, uid: str) -> int:
@@ -231,17 +224,11 @@ class ArtifactStore:
     async def held(self) -> dict[tuple[str, str], datetime]:
         """(namespace, uid) of every job of which something is kept, with the time of the newest of it."""
         newest: dict[tuple[str, str], datetime] = {}
-        try:
-            async for batch in obstore.list(self._store, prefix="jobs"):
-                for item in batch:
-                    parts = item["path"].split("/")
-                    if len(parts) == 4:
-                        owner = (parts[1], parts[2])
-                        newest[owner] = max(newest.get(owner, item["last_modified"]), item["last_modified"])
-        except FileNotFoundError:
-            return {}
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
+        async for item in self._each("jobs"):
+            parts = item["path"].split("/")
+            if len(parts) == 4:
+                owner = (parts[1], parts[2])
+                newest[owner] = max(newest.get(owner, item["last_modified"]), item["last_modified"])
         return newest
 
     @property
@@ -254,10 +241,9 @@ class ArtifactStore:
 
         A listing, because an object in a bucket that does not exist is answered like an object that does not exist.
         """
-        try:
-            await obstore.list_with_delimiter_async(self._store, prefix="jobs/probe")
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
+        with failing_clearly():
+            async with asyncio.timeout(QUESTION_SECONDS):
+                await obstore.list_with_delimiter_async(self._store, prefix="jobs/probe")
 
     def sweep(self) -> int:
         """Local disk: removes what uploads left behind when this process was killed. Returns how many files. Object
@@ -273,37 +259,42 @@ class ArtifactStore:
         return removed
 
     async def _size(self, key: str) -> int | None:
-        try:
-            found = await obstore.head_async(self._store, key)
-        except FileNotFoundError:
-            return None
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
+        with failing_clearly():
+            try:
+                async with asyncio.timeout(QUESTION_SECONDS):
+                    found = await obstore.head_async(self._store, key)
+            except FileNotFoundError:
+                return None
         return int(found["size"])
 
+    async def _found(self, key: str) -> Any:
+        with failing_clearly():
+            try:
+                return await obstore.get_async(self._store, key)
+            except FileNotFoundError:
+                return None
+
+    async def _each(self, prefix: str) -> AsyncIterator[Any]:
+        with failing_clearly():
+            try:
+                async for batch in obstore.list(self._store, prefix=prefix):
+                    for item in batch:
+                        yield item
+            except FileNotFoundError:
+                return
+
     async def _remove(self, shelf: str, doom: Callable[[str], bool]) -> int:
-        try:
-            doomed = [
-                item["path"]
-                async for batch in obstore.list(self._store, prefix=shelf)
-                for item in batch
-                if doom(item["path"])
-            ]
-            if doomed:
+        doomed = [item["path"] async for item in self._each(shelf) if doom(item["path"])]
+        if doomed:
+            with failing_clearly(), suppress(FileNotFoundError):
                 await obstore.delete_async(self._store, doomed)
-        except FileNotFoundError:
-            return 0
-        except (ObstoreError, OSError, ValueError) as error:
-            raise trouble(error) from error
         return len(doomed)
 
     def _require_room(self, size: int) -> None:
         if self._root is None:
             return
-        try:
+        with failing_clearly():
             free = shutil.disk_usage(self._root).free
-        except OSError as error:
-            raise trouble(error) from error
         if free - size < self._min_free:
             raise full()
 

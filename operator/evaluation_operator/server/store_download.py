@@ -10,30 +10,23 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from obstore.exceptions import BaseError as ObstoreError
-
-from evaluation_operator.server.store_trouble import trouble
+from evaluation_operator.server.store_trouble import failing_clearly
 
 _PIECE = 1024 * 1024
 
 
 def from_disk(path: Path) -> Iterator[bytes]:
     """For a thread. Not by the store's library, which needs ten times the processor for it."""
-    try:
-        with path.open("rb", buffering=0) as file:
-            while piece := file.read(_PIECE):
-                yield piece
-    except OSError as error:
-        raise trouble(error) from error
+    with failing_clearly(), path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def read_through(found: Any) -> Iterator[bytes]:
     """For a thread, from what the library found."""
-    try:
+    with failing_clearly():
         for piece in found.stream(min_chunk_size=_PIECE):
             yield bytes(piece)
-    except (ObstoreError, OSError, ValueError) as error:
-        raise trouble(error) from error
 
 
 async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
@@ -44,8 +37,6 @@ async def in_threads(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 async def streamed(found: Any) -> AsyncIterator[bytes]:
     """For the loop, from what the library found."""
-    try:
+    with failing_clearly():
         async for piece in found.stream(min_chunk_size=_PIECE):
             yield bytes(piece)
-    except (ObstoreError, OSError, ValueError) as error:
-        raise trouble(error) from error

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from obstore.exceptions import BaseError as ObstoreError
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from evaluation_operator.server.refusals import Refused
@@ -37,6 +40,15 @@ def trouble(error: Exception) -> Refused:
         detail = "the artifact store refuses this service; the administrator must check its bucket and credentials"
         return Refused(503, "store-refused", detail, retry_after=60)
     return Refused(503, "store-down", "the artifact store does not answer; try again", retry_after=5)
+
+
+@contextmanager
+def failing_clearly() -> Iterator[None]:
+    """Raises what `trouble` says instead of a failure of the disk, of the store's library or of its time."""
+    try:
+        yield
+    except (ObstoreError, OSError, ValueError) as error:
+        raise trouble(error) from error
 
 
 def first_line(error: Exception) -> str:

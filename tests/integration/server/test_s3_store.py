@@ -22,7 +22,7 @@ from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
-from evaluation_operator.server.store import ArtifactStore
+from evaluation_operator.server.store import ANSWER_SECONDS, ArtifactStore
 from tests.support.s3 import S3Server, available
 from tests.unit.server.rest.test_v1_downloads import FILES, packed
 from tests.unit.server.test_intake_of_logs import LOG, put
@@ -42,8 +42,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-def open_store(server: S3Server, url: str = "s3://artifacts/prefix", **options: str) -> ArtifactStore:
-    return ArtifactStore.open(url, options=server.options | options, allow_http=True)
+def open_store(
+    server: S3Server, url: str = "s3://artifacts/prefix", answer_seconds: float = ANSWER_SECONDS, **options: str
+) -> ArtifactStore:
+    return ArtifactStore.open(url, options=server.options | options, allow_http=True, answer_seconds=answer_seconds)
 
 
 def on_s3(server: S3Server, tmp_path: Path, **given: Any) -> AbstractAsyncContextManager[World]:

@@ -34,7 +34,8 @@ async def whole_result(store: ArtifactStore, job: Mapping[str, Any]) -> dict[str
     digest = archive_digest(job)
     if not short.get("truncated") or digest is None:
         return short
-    content = await asyncio.to_thread(_find, store, JobAddress.of(job), digest)
+    pieces = await store.read(JobAddress.of(job), digest)
+    content = await asyncio.to_thread(_results, pieces) if pieces is not None else b""
     try:
         # It was written by the pod: what is not a result of the documented form is not passed on.
         return EvaluationResult.model_validate(orjson.loads(content)).to_json()
@@ -42,11 +43,6 @@ async def whole_result(store: ArtifactStore, job: Mapping[str, Any]) -> dict[str
         uid = job["metadata"]["uid"]
         _log.warning("the archive has no whole result", extra={"job_uid": uid, "error": str(error)[:300]})
         return short
-
-
-def _find(store: ArtifactStore, address: JobAddress, digest: str) -> bytes:
-    pieces = store.read(address, digest)
-    return _results(pieces) if pieces is not None else b""
 
 
 def _results(pieces: Iterator[bytes]) -> bytes:

@@ -58,7 +58,7 @@ class ZipDownloads:
             raise Refused(404, "no-results", f"the job {job_id} has not ended: it has no results yet")
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._slots.enter())
-            archive = await asyncio.to_thread(self._archive, job)
+            archive = await self._archive(job)
             files = self._files(job, archive, self._log_file(job))
             return self._zip(job, f"{job_id}-results.zip", files, stack.pop_all())
 
@@ -78,9 +78,9 @@ class ZipDownloads:
         await caller.require("get", EVALUATION_JOBS, job["metadata"]["namespace"], job["metadata"]["name"])
         return job
 
-    def _archive(self, job: Body) -> Archive | None:
+    async def _archive(self, job: Body) -> Archive | None:
         digest = archive_digest(job)
-        pieces = self._store.read(JobAddress.of(job), digest) if digest is not None else None
+        pieces = await self._store.read(JobAddress.of(job), digest) if digest is not None else None
         return Archive(pieces, self._most) if pieces is not None else None
 
     def _files(self, job: Body, archive: Archive | None, log: File) -> Iterator[File]:
