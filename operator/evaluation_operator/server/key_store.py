@@ -25,6 +25,7 @@ from evaluation_operator.cluster.port import (
 from evaluation_operator.lifecycle import clock
 from evaluation_operator.resources.identity import ANNOTATION_MADE_FOR
 from evaluation_operator.server.objects import keys
+from evaluation_operator.server.refusals import conflict
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ UNOWNED_SECONDS: Final = 600.0
 
 
 class KeyStore:
-    """All that is done to these Secrets. Its methods raise ClusterError."""
+    """All that is done to these Secrets, and to no others. Its methods raise ClusterError."""
 
     def __init__(self, cluster: ClusterPort, namespaces: tuple[str, ...], *, wall_clock: Callable[[], float]) -> None:
         self._cluster = cluster
@@ -50,7 +51,8 @@ class KeyStore:
 
     async def copy(self, source: str, names: Iterable[str], namespace: str, made_for: str) -> None:
         """Makes the same Secrets in another namespace, or brings those that are there up to date. One that is missing
-        in `source` is missing in the copy too: the operator tells of it."""
+        in `source` is missing in the copy too: the operator tells of it. Raises Refused (409) for one of that name that
+        is somebody else's: the copy can have no other name, because what refers to it stays as it is."""
         for name in names:
             try:
                 content = (await self._cluster.get(SECRETS, source, name)).get("data") or {}
@@ -59,7 +61,7 @@ class KeyStore:
             try:
                 await self._cluster.create(SECRETS, namespace, keys.secret(name, made_for, data=content))
             except AlreadyExists:
-                await self._cluster.patch(SECRETS, namespace, name, {"data": content})
+                await self._renew(namespace, name, content)
 
     async def own(self, namespace: str, names: Iterable[str], resource: Resource, owner: Body) -> None:
         """Makes an object one of the owners of Secrets: each goes when its last owner has gone."""
@@ -140,10 +142,22 @@ class KeyStore:
         )
         return body if refers or secret in keys.secrets_of(spec) else None
 
+    async def _renew(self, namespace: str, name: str, content: Body) -> None:
+        there = await self._cluster.get(SECRETS, namespace, name)
+        if not keys.is_ours(there):
+            message = f"the namespace {namespace} has a Secret {name} that evaluation-api did not make, where a key of "
+            message += "the target or config must be copied to; delete that Secret, or give the key anew where it is "
+            raise conflict("foreign-secret", f"{message}stored")
+        if there.get("data") != content:
+            await self._cluster.patch(SECRETS, namespace, name, {"data": content}, uid=there["metadata"]["uid"])
+
     async def _change_owners(self, namespace: str, name: str, owner: Body, instead: list[Body]) -> None:
         for attempt in range(_ATTEMPTS):
             try:
                 secret = await self._cluster.get(SECRETS, namespace, name)
+                if not keys.is_ours(secret):
+                    # Somebody else's, who refers to it by such a name: with an owner of ours it would go with that.
+                    return
                 metadata = secret["metadata"]
                 owners = metadata.get("ownerReferences") or []
                 wanted = [each for each in owners if each.get("uid") != owner["metadata"]["uid"]] + instead

@@ -188,10 +188,10 @@ class Writes:
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}
         body = {**kind, **draft.body, "metadata": {**metadata, "namespace": namespace}}
         with _refusals(resource, body, creating=True):
+            if before is not None:
+                await before()
             try:
                 await self._keys.put(namespace, draft.kept, made_for(resource, metadata["name"]))
-                if before is not None:
-                    await before()
                 made = await self._made(resource, namespace, body)
             except ClusterError as error:
                 await self._keys.withdraw(namespace, draft.kept, error)

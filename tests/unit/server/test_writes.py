@@ -126,6 +126,45 @@ async def test_a_key_reaches_a_job_in_another_namespace(world: World) -> None:
     assert world.secrets() == []
 
 
+async def test_a_secret_of_somebody_else_is_not_taken_for_a_copy(world: World) -> None:
+    target = await world.target(name="t", namespace="models", **WITH_KEY)
+    [secret] = world.secrets()
+    theirs = {"metadata": {"name": secret["metadata"]["name"]}, "data": {"theirs": "c2VjcmV0"}}
+    theirs = await world.cluster.create(SECRETS, "team-a", theirs)
+    config = g.CONFIG | {"params": {"extra": {"hf_token": KEY}}}
+    refusal = await refused(world.v1_job(target="models/t", config=config, namespace="team-a"))
+    assert (refusal.status, refusal.cause, refusal.should_retry) == (409, "foreign-secret", False)
+    assert f"a Secret {theirs['metadata']['name']} that evaluation-api did not make" in refusal.detail
+    # Theirs is as it was, and of the job nothing is left, its own keys neither.
+    assert world.secrets() == [secret, theirs]
+    assert world.cluster.objects(EVALUATION_JOBS) == []
+    await world.change(target, model={"api_endpoint": g.ENDPOINT | {"api_key": KEY}})
+    job = await world.v1_job(target="models/t", config=config, namespace="team-a")
+    assert world.key_of(job, "config") == KEY
+
+
+async def test_a_copy_that_is_there_is_brought_up_to_date(world: World) -> None:
+    await world.target(name="t", namespace="models", **WITH_KEY)
+    await world.v1_job(target="models/t", config=g.CONFIG, namespace="team-a")
+    [copy] = [secret for secret in world.secrets() if secret["metadata"]["namespace"] == "team-a"]
+    renewed = dict.fromkeys(copy["data"], "bmV3")
+    await world.cluster.patch(SECRETS, "models", copy["metadata"]["name"], {"data": renewed})
+    await world.v1_job(target="models/t", config=g.CONFIG, namespace="team-a")
+    assert [secret["data"] for secret in world.secrets()] == [renewed, renewed]
+
+
+async def test_a_secret_of_somebody_else_gets_no_owner_that_would_take_it_away(world: World) -> None:
+    name = "evaluation-api-g" + "0" * 20
+    theirs = await world.cluster.create(SECRETS, "default", {"metadata": {"name": name}, "data": {"key": "eA=="}})
+    endpoint = g.ENDPOINT | {"api_key_secret": {"name": name, "key": "key"}}
+    spec = {"type": "model", "model": {"api_endpoint": endpoint}}
+    await world.cluster.create(EVALUATION_TARGETS, "default", {"metadata": {"name": "t"}, "spec": spec})
+    job = await world.v1_job(target="default/t", config=g.CONFIG)
+    assert world.secrets() == [theirs]
+    await world.writes.delete(ANYBODY, EVALUATION_JOBS, job)
+    assert world.secrets() == [theirs]
+
+
 async def test_the_key_outlives_the_target_as_long_as_its_jobs(world: World) -> None:
     target = await world.target(name="t", **WITH_KEY)
     job = await world.v1_job(target="default/t", config=g.CONFIG)

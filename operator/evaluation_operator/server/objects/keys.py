@@ -47,6 +47,11 @@ def secret(name: str, made_for: str, **content: Any) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": dict(LABELS), "annotations": annotations}, "type": "Opaque", **content}
 
 
+def is_ours(secret: Mapping[str, Any]) -> bool:
+    """Return whether evaluation-api made this Secret. A name that looks so proves nothing."""
+    return LABELS.items() <= (secret["metadata"].get("labels") or {}).items()
+
+
 def kept(body: Mapping[str, Any], old: Mapping[str, Any] | None = None, *, references: bool = False) -> Kept:
     """Take the keys out of `body`, whose top level is one part after the other (`target`, `config`, …).
 
