@@ -79,7 +79,7 @@ test-integration: venv cluster s3-server ## Tests against a real kube-apiserver 
 	$(BIN)/pytest -q tests/integration
 
 .PHONY: test-e2e
-test-e2e: venv cluster images ## Real pods: every example, faults and restarts
+test-e2e: venv cluster images s3-server ## Real pods: every example, faults and restarts
 	$(BIN)/pytest -q tests/e2e -m "not disruptive" -n 4
 	$(BIN)/pytest -q tests/e2e -m disruptive
 

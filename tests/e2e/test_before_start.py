@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.world import World, condition, no_score
+from tests.e2e.world import World, no_score
 from tests.support.kubectl import eventually
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(200)]
@@ -22,18 +22,10 @@ def reason_shows(world: World, name: str, reason: str, within: float = 60) -> di
     )
 
 
-def ends_with(world: World, name: str, *reasons: str) -> None:
-    status = world.ended(name)
-    assert status["phase"] == "error"
-    assert status["error_details"]["reason"] in reasons, status["error_details"]
-    assert no_score(status)
-    assert condition(status, "Stalled")["status"] == "True"
-
-
 def test_unschedulable(world: World) -> None:
     name = world.apply("nowhere", URL, run={"nodeSelector": {"no": "node"}, "pendingDeadlineSeconds": 8})
     reason_shows(world, name, "Unschedulable")
-    ends_with(world, name, "Unschedulable", "PendingDeadlineExceeded")
+    world.fails(name, "Unschedulable", "PendingDeadlineExceeded")
 
 
 def test_missing_secret_of_the_key(world: World) -> None:
@@ -42,14 +34,14 @@ def test_missing_secret_of_the_key(world: World) -> None:
     )
     reason_shows(world, name, "VolumeUnavailable")
     assert "absent" in str(world.status(name))
-    ends_with(world, name, "VolumeUnavailable", "PendingDeadlineExceeded")
+    world.fails(name, "VolumeUnavailable", "PendingDeadlineExceeded")
 
 
 def test_missing_environment_secret(world: World) -> None:
     env = [{"name": "TOKEN", "secret": {"name": "absent", "key": "k"}}]
     name = world.apply("noenv", URL, run={"env": env, "pendingDeadlineSeconds": 12})
     reason_shows(world, name, "ContainerConfigError")
-    ends_with(world, name, "ContainerConfigError", "PendingDeadlineExceeded")
+    world.fails(name, "ContainerConfigError", "PendingDeadlineExceeded")
 
 
 def test_missing_volume_claim(world: World) -> None:
@@ -57,21 +49,21 @@ def test_missing_volume_claim(world: World) -> None:
     name = world.apply("noclaim", URL, run={"volumes": volumes, "pendingDeadlineSeconds": 10})
     status = reason_shows(world, name, "absent")
     assert status["phase"] in ("pending", "error")
-    ends_with(world, name, "Unschedulable", "VolumeUnavailable", "PendingDeadlineExceeded")
+    world.fails(name, "Unschedulable", "VolumeUnavailable", "PendingDeadlineExceeded")
 
 
 def test_quota(world: World) -> None:
     world.kubectl("create", "quota", "none", "--hard=pods=0")
     name = world.apply("quota", URL, run={"pendingDeadlineSeconds": 40})
     reason_shows(world, name, "QuotaExceeded")
-    ends_with(world, name, "QuotaExceeded", "PendingDeadlineExceeded")
+    world.fails(name, "QuotaExceeded", "PendingDeadlineExceeded")
 
 
 def test_missing_service_account(world: World) -> None:
     name = world.apply("nobody", URL, run={"serviceAccountName": "absent", "pendingDeadlineSeconds": 40})
     reason_shows(world, name, "PodRefused")
     assert "absent" in str(world.status(name))
-    ends_with(world, name, "PodRefused", "PendingDeadlineExceeded")
+    world.fails(name, "PodRefused", "PendingDeadlineExceeded")
 
 
 def test_unsupported_type(world: World) -> None:
@@ -114,4 +106,4 @@ def test_an_image_that_cannot_be_pulled(world: World) -> None:
     """The chart of these tests maps the config type `absent` to an image that no registry has."""
     name = world.apply("noimage", URL, type_="absent", run={"pendingDeadlineSeconds": 20})
     reason_shows(world, name, "ImagePullFailed")
-    ends_with(world, name, "ImagePullFailed", "PendingDeadlineExceeded")
+    world.fails(name, "ImagePullFailed", "PendingDeadlineExceeded")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.world import World, condition, no_score
+from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -10,42 +10,32 @@ TASKS = {"calls": {"type": "simple"}, "none": {"type": "irrelevance"}}
 QUICK = {"limit_samples": 40, "max_retries": 1, "request_timeout": 5, "parallelism": 4}
 
 
-def assert_no_score(world: World, name: str, *reasons: str) -> None:
-    status = world.ended(name)
-    assert status["phase"] == "error"
-    assert status["error_details"]["reason"] in reasons, status["error_details"]
-    assert status["error_details"]["message"]
-    assert no_score(status), status
-    assert condition(status, "Stalled")["status"] == "True"
-    assert condition(status, "Ready")["status"] == "False"
-
-
 def test_nothing_listens(world: World) -> None:
     url = f"http://nobody.{world.namespace}.svc:8000/v1/chat/completions"
     world.apply("dead", url, tasks={"none": {"type": "irrelevance"}}, params=QUICK)
-    assert_no_score(world, "dead", "EndpointUnusable")
+    world.fails("dead", "EndpointUnusable")
 
 
 @pytest.mark.parametrize("fault", ["http-500", "malformed", "error-in-success", "cut", "hang"])
 def test_every_answer_is_an_error(world: World, fault: str) -> None:
     world.apply("faulty", world.endpoint("--fault", fault), tasks=TASKS, params=QUICK)
-    assert_no_score(world, "faulty", "EndpointUnusable", "EndpointRefused")
+    world.fails("faulty", "EndpointUnusable", "EndpointRefused")
 
 
 def test_the_endpoint_dies_half_way(world: World) -> None:
     world.apply("halfway", world.endpoint("--die-after", "30"), tasks=TASKS, params=QUICK)
-    assert_no_score(world, "halfway", "ResultsIncomplete")
+    world.fails("halfway", "ResultsIncomplete")
 
 
 def test_some_answers_are_errors(world: World) -> None:
     url = world.endpoint("--fault", "http-500", "--fault-share", "0.2")
     world.apply("some", url, tasks={"none": {"type": "irrelevance"}}, params=QUICK)
-    assert_no_score(world, "some", "ResultsIncomplete", "EndpointUnusable")
+    world.fails("some", "ResultsIncomplete", "EndpointUnusable")
 
 
 def test_a_wrong_key_is_refused(world: World) -> None:
     world.apply("wrongkey", world.endpoint("--api-key", "right"), params=QUICK, endpoint={"api_key": "wrong-key-value"})
-    assert_no_score(world, "wrongkey", "EndpointRefused")
+    world.fails("wrongkey", "EndpointRefused")
     assert "wrong-key-value" not in world.logs()
 
 
@@ -72,9 +62,9 @@ def judged(world: World, name: str, url: str, asked: str) -> None:
 
 def test_a_judge_that_answers_nonsense(world: World) -> None:
     judged(world, "nonsense", world.endpoint(), "Repeat: I would rather not say what {{ answer }} is worth")
-    assert_no_score(world, "nonsense", "ResultsIncomplete")
+    world.fails("nonsense", "ResultsIncomplete")
 
 
 def test_a_judge_that_is_dead(world: World) -> None:
     judged(world, "nobody", f"http://nobody.{world.namespace}.svc:8000/v1/chat/completions", "Grade {{ answer }}")
-    assert_no_score(world, "nobody", "EndpointUnusable")
+    world.fails("nobody", "EndpointUnusable")

@@ -46,6 +46,19 @@ class World:
 
     def endpoint(self, *arguments: str, name: str = "endpoint", restart: str = "Never") -> str:
         """Serve a demo endpoint, which stays dead once it dies unless ``restart`` is Always; returns its chat URL."""
+        base = self.serve(name, restart=restart, args=["--host", "0.0.0.0", *arguments])
+        self.ready(name)
+        return f"{base}/v1/chat/completions"
+
+    def serve(self, name: str, *, restart: str = "Never", given: dict[str, Any] | None = None, **container: Any) -> str:
+        """Apply a pod that will serve HTTP on port 8000, with ``/health``, and its Service; returns the base URL.
+
+        ``container``: what differs from the demo endpoint's. ``given``: the source of the volume at ``/given``.
+        """
+        volumes = {
+            "/tmp": {"name": "tmp", "emptyDir": {}},
+            "/given": {"name": "given", **(given or {"emptyDir": {}})},
+        }
         security = {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -66,16 +79,16 @@ class World:
                 },
                 "containers": [
                     {
-                        "name": "endpoint",
+                        "name": name,
                         "image": image_values()["demoEndpoint.image.reference"],
                         "imagePullPolicy": "IfNotPresent",
-                        "args": ["--host", "0.0.0.0", *arguments],
                         "readinessProbe": {"httpGet": {"path": "/health", "port": 8000}, "periodSeconds": 1},
                         "securityContext": security,
-                        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                        "volumeMounts": [{"name": each["name"], "mountPath": path} for path, each in volumes.items()],
+                        **container,
                     }
                 ],
-                "volumes": [{"name": "tmp", "emptyDir": {}}],
+                "volumes": list(volumes.values()),
             },
         }
         service = {
@@ -85,8 +98,11 @@ class World:
             "spec": {"selector": {"app": name}, "ports": [{"port": 8000}]},
         }
         self.kubectl.apply(pod, service)
+        return f"http://{name}.{self.namespace}.svc:8000"
+
+    def ready(self, name: str) -> None:
+        """Wait until a pod that serves is ready."""
         self.kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s", timeout=90)
-        return f"http://{name}.{self.namespace}.svc:8000/v1/chat/completions"
 
     def apply(
         self,
@@ -141,6 +157,17 @@ class World:
     def ended(self, name: str, within: float = 120) -> dict[str, Any]:
         """Wait until the job is in a terminal phase; returns its status."""
         return self.until(name, *TERMINAL, within=within)
+
+    def fails(self, name: str, *reasons: str, within: float = 120) -> dict[str, Any]:
+        """Wait until the job has ended in phase error for one of the reasons, with no score; returns its status."""
+        status = self.ended(name, within=within)
+        assert status["phase"] == "error", status
+        assert status["error_details"]["reason"] in reasons, status["error_details"]
+        assert status["error_details"]["message"]
+        assert no_score(status), status
+        assert condition(status, "Stalled")["status"] == "True"
+        assert condition(status, "Ready")["status"] == "False"
+        return status
 
     def batch_jobs(self) -> list[dict[str, Any]]:
         """Return the Kubernetes Jobs of this namespace."""

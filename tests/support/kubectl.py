@@ -28,18 +28,19 @@ class Kubectl:
     config: Path
     namespace: str = "default"
 
-    def __call__(self, *words: str, stdin: str | None = None, timeout: float = 60) -> str:
+    def __call__(self, *words: str, stdin: str | bytes | None = None, timeout: float = 60) -> str:
         """Run kubectl; return what it printed. Raises CommandError when it fails."""
-        return self._run(words, stdin, timeout).decode(errors="replace")
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        return self._run(words, given, timeout).decode(errors="replace")
 
     def raw(self, path: str, timeout: float = 60) -> bytes:
         """Return what the API server answers to a GET of this path. Raises CommandError when it refuses."""
         return self._run(("get", "--raw", path), None, timeout)
 
-    def _run(self, words: Sequence[str], stdin: str | None, timeout: float) -> bytes:
+    def _run(self, words: Sequence[str], stdin: bytes | None, timeout: float) -> bytes:
         done = subprocess.run(
             [tool("kubectl"), f"--kubeconfig={self.config}", f"--namespace={self.namespace}", *words],
-            input=None if stdin is None else stdin.encode(),
+            input=stdin,
             capture_output=True,
             timeout=timeout,
             check=False,

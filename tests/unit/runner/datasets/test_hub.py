@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +16,9 @@ from evaluation_operator.runner.datasets.load import load
 from evaluation_operator.runner.datasets.rows import Rows
 from evaluation_operator.runner.engines.base import InvalidSpec
 from evaluation_operator.runner.errors import RunError
+from tests.support.hub import COMMIT, ROWS, Hub
 from tests.unit.runner.datasets.support import WHERE, context
 from tests.unit.runner.support import serve
-
-COMMIT = "a" * 40
-ROWS = b'{"n": 1}\n{"n": 2}\n'
-
-
-@dataclass
-class Hub:
-    """``files``: by path. ``fault``: answers instead, where it returns something."""
-
-    url: str = ""
-    files: dict[str, bytes] = field(default_factory=lambda: {"data/rows.jsonl": ROWS})
-    calls: list[tuple[str, str, str | None]] = field(default_factory=list)
-    fault: Any = None
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.calls.append((request.method, request.path, request.headers.get("Authorization")))
-        if self.fault is not None and (answer := await self.fault(request, len(self.calls))) is not None:
-            found: web.StreamResponse = answer
-            return found
-        path = request.path
-        if path.startswith("/api/datasets/team/set/tree/"):
-            return web.json_response([{"type": "file", "path": name, "size": 1, "oid": "o"} for name in self.files])
-        repo, _, rest = path.partition("/resolve/")
-        if repo != "/datasets/team/set":
-            return web.Response(status=404, headers={"X-Error-Code": "RepoNotFound"})
-        revision, _, name = rest.partition("/")
-        if revision not in {"main", COMMIT}:
-            return web.Response(status=404, headers={"X-Error-Code": "RevisionNotFound"})
-        if name not in self.files:
-            return web.Response(status=404, headers={"X-Error-Code": "EntryNotFound"})
-        return web.Response(body=self.files[name], headers={"X-Repo-Commit": COMMIT, "ETag": '"tag"'})
 
 
 @pytest.fixture
@@ -102,6 +71,15 @@ async def test_the_token_goes_to_the_hub_and_no_other_one_does(
     hub.calls.clear()
     await read(hub, tmp_path / "c", environment={"HF_TOKEN": "hf_environment"})
     assert {authorization for _, _, authorization in hub.calls} == {"Bearer hf_environment"}
+
+
+async def test_a_token_that_the_hub_does_not_take(hub: Hub, tmp_path: Path) -> None:
+    hub.token = "hf_right"
+    assert len(await read(hub, tmp_path / "a", token="hf_right")) == 2
+    said = await refused(hub, tmp_path / "b", token="hf_wrong")
+    assert "refuses access (401); the token was sent" in said
+    assert "hf_wrong" not in said
+    assert "give a token as params.extra.hf_token_secret" in await refused(hub, tmp_path / "c")
 
 
 async def test_the_token_does_not_follow_to_another_host(hub: Hub, tmp_path: Path) -> None:
