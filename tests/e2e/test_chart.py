@@ -5,24 +5,14 @@ import subprocess
 import pytest
 
 from tests.e2e.world import SLOWNESS, World
-from tools.install import NAMESPACE, RELEASE, tool
+from tests.support.helm import run_tests
+from tools.install import NAMESPACE, tool
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def test_helm_test_passes_and_leaves_nothing(world: World) -> None:
-    done = subprocess.run(
-        [
-            *(tool("helm"), "test", RELEASE, f"--kubeconfig={world.kubectl.config}", f"--namespace={NAMESPACE}"),
-            f"--timeout={int(120 * SLOWNESS)}s",
-        ],
-        capture_output=True,
-        text=True,
-        timeout=150 * SLOWNESS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Phase:          Succeeded" in done.stdout
+    assert "Phase:          Succeeded" in run_tests(world.kubectl.config, 120 * SLOWNESS)
     component = "app.kubernetes.io/component=test"
     assert world.system.find("pods,serviceaccounts,roles,rolebindings", "-l", component) == []
 

@@ -1,4 +1,4 @@
-"""The chart as Helm renders it."""
+"""The chart as Helm renders it, and the release as Helm tests it."""
 
 import functools
 import subprocess
@@ -43,3 +43,14 @@ def find(rendered: str, kind: str, name: str) -> dict[str, Any]:
     found = [body for body in objects(rendered) if body["kind"] == kind and body["metadata"]["name"] == name]
     assert len(found) == 1, f"{len(found)} objects {kind}/{name}"
     return found[0]
+
+
+def run_tests(kubeconfig: Path, seconds: float) -> str:
+    """Run ``helm test`` on the installed release; returns what Helm printed. Raises HelmError when a test fails."""
+    words = [tool("helm"), "test", RELEASE, f"--kubeconfig={kubeconfig}", f"--namespace={NAMESPACE}"]
+    done = subprocess.run(
+        [*words, f"--timeout={int(seconds)}s"], capture_output=True, text=True, timeout=seconds + 30, check=False
+    )
+    if done.returncode:
+        raise HelmError(done.stdout + done.stderr)
+    return done.stdout
