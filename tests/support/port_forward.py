@@ -13,7 +13,7 @@ START_SECONDS = 20
 
 
 @contextmanager
-def port_forward(kubectl: Kubectl, what: str, port: int, *, scheme: str = "http") -> Iterator[str]:
+def port_forward(kubectl: Kubectl, what: str, port: int) -> Iterator[str]:
     """Yield the base URL under which ``what`` (``service/name``) answers while the context lasts."""
     words = [
         *(tool("kubectl"), f"--kubeconfig={kubectl.config}", f"--namespace={kubectl.namespace}"),
@@ -31,7 +31,7 @@ def port_forward(kubectl: Kubectl, what: str, port: int, *, scheme: str = "http"
                 raise AssertionError(f"kubectl port-forward {what}: {first}{process.stdout.read()}")
             # Each connection is a line; unread, they would fill the pipe and stop the forwarding.
             threading.Thread(target=process.stdout.read, daemon=True).start()
-            yield f"{scheme}://127.0.0.1:{found[1]}"
+            yield f"http://127.0.0.1:{found[1]}"
         finally:
             watchdog.cancel()
             process.terminate()
