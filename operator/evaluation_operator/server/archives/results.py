@@ -24,6 +24,12 @@ _MOST: Final = 64 * 1024 * 1024
 """Bytes of an archive, unpacked, that are looked through: the result is among the first files."""
 
 
+def was_cut(job: Mapping[str, Any]) -> bool:
+    """Whether the status holds a part of the job's result, and its archive the whole."""
+    results = (job.get("status") or {}).get("results") or {}
+    return bool(results.get("truncated")) and archive_digest(job) is not None
+
+
 async def whole_result(store: ArtifactStore, job: Mapping[str, Any]) -> dict[str, Any]:
     """The job's result: that in its status, and where that was cut (`truncated`) the whole one from its archive.
 
@@ -32,7 +38,7 @@ async def whole_result(store: ArtifactStore, job: Mapping[str, Any]) -> dict[str
     """
     short = dict((job.get("status") or {}).get("results") or {})
     digest = archive_digest(job)
-    if not short.get("truncated") or digest is None:
+    if digest is None or not was_cut(job):
         return short
     pieces = await store.read(JobAddress.of(job), digest)
     content = await asyncio.to_thread(_results, pieces) if pieces is not None else b""

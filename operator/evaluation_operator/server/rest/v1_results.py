@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -15,7 +17,8 @@ from evaluation_operator.cluster.port import CONFIG_MAPS, EVALUATION_JOBS, Body,
 from evaluation_operator.resources.identity import ANNOTATION_RESULT_FIELDS, ANNOTATION_UPDATED
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.access.rights import Verb
-from evaluation_operator.server.archives.results import whole_result
+from evaluation_operator.server.ahead import in_order
+from evaluation_operator.server.archives.results import was_cut, whole_result
 from evaluation_operator.server.index import listing
 from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.matching import RESULTS, QueryError
@@ -33,6 +36,9 @@ ResultId = Annotated[
     Path(max_length=64, description="Identifier of the result.", examples=["evaluation_result-5KZuiMjxVnQvGqYFhcZWAd"]),
 ]
 _ATTEMPTS: Final = 5
+_AHEAD: Final = 4
+"""Results of a page that are put together at once. Those that were cut are read from their archives, each in a thread;
+all pages under way together have no more of these threads."""
 _NOTED: Final = ("description", "project", "custom_fields", "ownership")
 """What a caller may write about a job's own result."""
 
@@ -62,6 +68,7 @@ class Results:
         self._cluster = cluster
         self._store = store
         self._wall_clock = wall_clock
+        self._reading = asyncio.Semaphore(_AHEAD)
 
     async def create(self, caller: Caller, document: Any) -> Response:
         """201 with what was made, in the namespace of its job."""
@@ -96,8 +103,9 @@ class Results:
         except QueryError as error:
             raise lists.refused(error) from None
         items = lists.Items()
-        for each in listing.page(query, found):
-            items.add(orjson.dumps(await self._shown(each)))
+        async with aclosing(in_order(map(self._shown, listing.page(query, found)), _AHEAD)) as shown:
+            async for each in shown:
+                items.add(orjson.dumps(each))
         return lists.answer(query, items, len(found))
 
     async def retrieve(self, caller: Caller, result_id: str) -> Response:
@@ -150,7 +158,12 @@ class Results:
 
     async def _shown(self, listed: _Listed) -> dict[str, Any]:
         body = listed.row.body
-        return user_results.shown(body) if listed.fields is listed.row.fields else await self.of_job(body)
+        if listed.fields is listed.row.fields:
+            return user_results.shown(body)
+        if not was_cut(body):
+            return await self.of_job(body)
+        async with self._reading:
+            return await self.of_job(body)
 
     async def _found(self, caller: Caller, verb: Verb, result_id: str) -> tuple[Body, Body | None]:
         """The job, and the ConfigMap unless it is the job's own result. Raises Refused: 404 without one."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from evaluation_operator.cluster.port import CONFIG_MAPS
+from evaluation_operator.cluster.port import CONFIG_MAPS, EVALUATION_JOBS
+from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.objects.identifiers import result_id
+from evaluation_operator.server.refusals import unavailable
+from tests.unit.server.rest.test_v1_downloads import packed
 from tests.unit.server.rest.test_v1_entities import made
 from tests.unit.server.rest.test_v1_jobs import JOBS, RESULTS, set_status, stored
-from tests.unit.server.world import World
+from tests.unit.server.world import NAMESPACE, World, start_run
 
 PATH = "/v1/evaluation/results"
 OWN = {"tasks": {"mine": {"metrics": {"m": {"scores": {"s": {"value": 0.5, "stats": {"count": 2}}}}}}}}
@@ -114,6 +120,53 @@ async def test_both_kinds_are_listed(world: World) -> None:
     for asked in ({"search[project]": "p"}, {"search[tasks]": "min"}):
         found = (await world.client.get(PATH, params=asked)).json()
         assert [item["id"] for item in found["data"]] == [result["id"]]
+
+
+async def cut(world: World, number: int) -> None:
+    """A job whose whole result is in its archive; its number is its score."""
+    run = await start_run(world.cluster, f"job-{number}", phase="completed")
+    scores = {"s": {"value": number, "stats": {"count": 2}}}
+    archive = packed({"results.json": json.dumps({"tasks": {"t": {"metrics": {"m": {"scores": scores}}}}}).encode()})
+    reference = (await world.upload(archive, token=run.token, name=f"job-{number}")).json()
+    status = {"phase": "completed", "artifacts": reference, "results": {"truncated": True, "tasks": {}}}
+    status["completionTime"] = f"2100-01-01T00:00:{number:02}Z"
+    world.cluster.set_status(EVALUATION_JOBS, NAMESPACE, f"job-{number}", status)
+
+
+async def test_results_that_were_cut_are_read_a_few_at_once_and_stay_in_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        await cut(world, number)
+    read, under_way, most = world.store.read, 0, 0
+
+    async def slowly(job: JobAddress, digest: str) -> Iterator[bytes] | None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        # The later ones come first.
+        await asyncio.sleep(0.02 - int(job.name.removeprefix("job-")) / 1000)
+        under_way -= 1
+        return await read(job, digest)
+
+    monkeypatch.setattr(world.store, "read", slowly)
+    pages = [world.client.get(PATH, params={"sort": "updated_at", "page_size": 100}) for _ in range(3)]
+    for page in await asyncio.gather(*pages):
+        values = [item["tasks"]["t"]["metrics"]["m"]["scores"]["s"]["value"] for item in page.json()["data"]]
+        assert values == list(range(12))
+    assert most == 4
+
+
+async def test_a_store_that_fails_fails_the_list(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(6):
+        await cut(world, number)
+
+    async def failing(job: JobAddress, digest: str) -> Iterator[bytes] | None:
+        raise unavailable("store-down", "the artifact store does not answer; try again")
+
+    monkeypatch.setattr(world.store, "read", failing)
+    answer = await world.client.get(PATH)
+    assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (503, True)
 
 
 async def test_a_result_belongs_to_a_job(world: World) -> None:
