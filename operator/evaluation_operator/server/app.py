@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from fastapi import APIRouter, FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
 
 from evaluation_operator.cluster.port import (
     CONFIG_MAPS,
@@ -34,7 +36,7 @@ from evaluation_operator.server.logs import AccessLog
 from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.reporting import Reporting
-from evaluation_operator.server.rest import routes
+from evaluation_operator.server.rest import methods, routes
 from evaluation_operator.server.retention import Retention
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.status_writer import StatusWriter
@@ -132,6 +134,12 @@ def create_app(given: Dependencies) -> FastAPI:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         return answers.malformed(error)
+
+    @app.exception_handler(HTTPException)
+    async def unrouted(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 405:
+            error.headers = {"Allow": methods.allowed(app.router.routes, request.scope)}
+        return await http_exception_handler(request, error)
 
     handlers = intake.Intake(
         settings,

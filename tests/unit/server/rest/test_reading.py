@@ -40,6 +40,23 @@ async def test_other_methods_are_not_allowed(world: World, method: str) -> None:
     assert answer.status_code == 405
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("PUT", "/v2/evaluation/jobs", "GET, POST"),
+        ("HEAD", "/v1/evaluation/jobs/eval-1", "GET, DELETE"),
+        ("PATCH", "/v2/evaluation/jobs/job-1/status", "GET"),
+        ("GET", "/v2/evaluation/jobs/job-1/cancel", "POST"),
+        ("POST", "/v1/evaluation/targets/team-a/t", "GET, PATCH, DELETE"),
+        ("GET", "/internal/v1/namespaces/team-a/evaluationjobs/j/report", "POST"),
+    ],
+)
+async def test_the_methods_of_a_path_are_told_all(world: World, method: str, path: str, allowed: str) -> None:
+    answer = await world.client.request(method, path, json={})
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+    assert method == "HEAD" or answer.json() == {"detail": "Method Not Allowed"}
+
+
 async def test_requests_are_counted_by_the_template_of_their_route(world: World) -> None:
     for _ in range(2):
         await world.client.get(f"/v2/evaluation/jobs/{job_id(world.run.uid)}")
