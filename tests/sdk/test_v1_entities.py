@@ -43,7 +43,9 @@ def test_42_the_life_of_a_target(c: Any, setting: Setting) -> None:
     assert (changed.description, changed.project, changed.id) == ("d", "p", made.id)
     assert changed.model.api_endpoint.url == setting.endpoint
     assert changed.model.api_endpoint.api_key == "******"
-    assert type(targets.delete(name, **place)).__name__ == "DeleteResponse"
+    gone = targets.delete(name, **place)
+    assert (type(gone).__name__, gone.id) == ("DeleteResponse", made.id)
+    assert gone.deleted_at and gone.message
     with pytest.raises(NotFoundError):
         targets.retrieve(name, **place)
 
@@ -55,7 +57,7 @@ def test_43_a_config_hides_its_token(c: Any, setting: Setting) -> None:
         namespace=setting.namespace,
         params={"temperature": 1e-5, "extra": {"hf_token": "h"}},
     )
-    assert made.id.startswith("eval-config-")
+    assert re.fullmatch(f"eval-config-{BASE58}", made.id)
     assert made.params.extra["hf_token"] == "******"
     assert made.params.temperature == 1e-5
     assert isinstance(made.created_at, datetime)
@@ -74,7 +76,7 @@ def test_44_a_config_is_patched(c: Any, setting: Setting, wire: Wire) -> None:
 
 
 def test_45_bad_fields_are_refused(c: Any, setting: Setting) -> None:
-    with pytest.raises(UnprocessableEntityError):
-        c.evaluation.configs.create(type="", namespace=setting.namespace)
-    with pytest.raises(UnprocessableEntityError):
-        c.evaluation.configs.create(type="bfclv3", name="a b", namespace=setting.namespace)
+    for field, given in (("type", {"type": ""}), ("name", {"type": "bfclv3", "name": "a b"})):
+        with pytest.raises(UnprocessableEntityError) as caught:
+            c.evaluation.configs.create(namespace=setting.namespace, **given)
+        assert [problem["loc"] for problem in caught.value.body["detail"]] == [["body", field]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,12 +27,19 @@ def names(c: Any, setting: Setting) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def job(c: Any, setting: Setting, names: tuple[str, str]) -> Any:
-    return c.evaluation.jobs.create(
+def made(c: Any, setting: Setting, names: tuple[str, str], recorder: Wire) -> tuple[Any, dict[str, Any]]:
+    """A new job as the SDK gives it, and the answer that it was made of."""
+    job = c.evaluation.jobs.create(
         namespace=setting.other_namespace,
         target=f"{setting.namespace}/{names[0]}",
         config=f"{setting.namespace}/{names[1]}",
     )
+    return job, recorder.last_json()
+
+
+@pytest.fixture(scope="module")
+def job(made: tuple[Any, dict[str, Any]]) -> Any:
+    return made[0]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +48,13 @@ def done(c: Any, v2: Any, job: Any) -> Any:
     return c.evaluation.jobs.retrieve(job.id)
 
 
-def test_46_a_new_job(job: Any, names: tuple[str, str]) -> None:
-    assert job.id.startswith("eval-")
+def test_46_a_new_job(made: tuple[Any, dict[str, Any]], setting: Setting, names: tuple[str, str]) -> None:
+    job, answer = made
+    assert re.fullmatch("eval-[1-9A-HJ-NP-Za-km-z]{21,22}", job.id)
+    assert job.namespace == setting.other_namespace
+    # To the SDK an absent key is None as well; v1 shows every key of a job.
+    assert answer["status_details"] == {"message": None, "task_status": {}, "progress": None}
+    assert {"description", "project", "ownership", "result", "output_files_url"} <= answer.keys()
     assert job.status == "created"
     assert job.status_details.task_status == {}
     assert job.status_details.progress is None
@@ -60,6 +73,8 @@ def test_47_inline_bodies_are_named_by_their_identifiers(c: Any, setting: Settin
         assert made.namespace == "default"
         assert made.target.id.startswith("eval-target-")
         assert made.target.name == made.target.id
+        assert made.config.id.startswith("eval-config-")
+        assert made.config.name == made.config.id
     finally:
         c.evaluation.jobs.delete(made.id)
 
@@ -89,6 +104,8 @@ def test_50_results(c: Any, v2: Any, setting: Setting, done: Any) -> None:
     assert result.job == done.id
     assert result.id.startswith("evaluation_result-")
     assert result.tasks["task1"].metrics
+    assert result.groups == {}
+    assert c.evaluation.results.retrieve(result.id).tasks == result.tasks
     custom = c.evaluation.jobs.create(
         namespace=setting.namespace,
         target={"type": "rows", "rows": [{"said": "yes", "expected": "yes"}, {"said": "no", "expected": "yes"}]},
@@ -116,17 +133,21 @@ def test_51_everything_as_a_zip(c: Any, raw: httpx.Client, done: Any, tmp_path: 
     assert file.read_bytes()[:4] == b"PK\x03\x04"
     with zipfile.ZipFile(file) as archive:
         assert archive.testzip() is None
-        assert archive.namelist()
+        assert {name.partition("/")[0] for name in archive.namelist()} == {"configs", "logs", "results"}
     answer = raw.get(f"/v1/evaluation/jobs/{done.id}/download-results", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.content[:4]) == (200, b"PK\x03\x04")
 
 
-def test_52_logs_as_a_zip(raw: httpx.Client, done: Any) -> None:
+def test_52_logs_as_a_zip(v2: Any, raw: httpx.Client, done: Any) -> None:
     answer = raw.get(f"/v1/evaluation/jobs/{done.id}/logs", headers={"Accept": "application/json"})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert any(archive.read(name) for name in archive.namelist())
+        (name,) = archive.namelist()
+        text = archive.read(name).decode()
+    lines = v2.logs.list(done.id, limit=1000).data
+    assert lines
+    assert text == "".join(f"{line.timestamp:%Y-%m-%dT%H:%M:%S.%f}Z {line.message}" for line in lines)
 
 
 def test_53_delete_and_cancel(c: Any, setting: Setting) -> None:

@@ -17,8 +17,14 @@ def spec(setting: Setting) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def job(v2: Any, setting: Setting, spec: dict[str, Any]) -> Any:
-    return v2.create(spec=spec, namespace=setting.namespace)
+def made(v2: Any, setting: Setting, spec: dict[str, Any], recorder: Wire) -> tuple[Any, dict[str, Any]]:
+    """A new job as the SDK gives it, and the answer that it was made of."""
+    return v2.create(spec=spec, namespace=setting.namespace), recorder.last_json()
+
+
+@pytest.fixture(scope="module")
+def job(made: tuple[Any, dict[str, Any]]) -> Any:
+    return made[0]
 
 
 def test_01_a_new_job_has_an_identifier_and_is_created(job: Any) -> None:
@@ -27,11 +33,14 @@ def test_01_a_new_job_has_an_identifier_and_is_created(job: Any) -> None:
     assert job.status == "created"
 
 
-def test_02_what_is_unknown_yet_is_empty_or_null(job: Any) -> None:
+def test_02_what_is_unknown_yet_is_empty_or_null(made: tuple[Any, dict[str, Any]]) -> None:
+    job, answer = made
     assert job.status_details == {}
     assert job.error_details is None
     assert job.ownership is None
     assert job.custom_fields is None
+    # To the SDK an absent key is None as well.
+    assert {"status_details", "error_details", "ownership", "custom_fields"} <= answer.keys()
 
 
 def test_03_the_format_of_the_endpoint_is_filled_in(job: Any) -> None:
@@ -44,8 +53,9 @@ def test_04_names_beside_a_payload_are_accepted_and_dropped(v2: Any, setting: Se
         spec={"target": {**named, **target(setting.endpoint)}, "config": {**named, **config(1)}},
         namespace=setting.namespace,
     )
-    assert "name" not in job.spec.target.model_dump(exclude_unset=True)
-    assert "namespace" not in job.spec.config.model_dump(exclude_unset=True)
+    for part in (job.spec.target, job.spec.config):
+        assert not {"name", "namespace"} & part.model_dump(exclude_unset=True).keys()
+    assert job.namespace == setting.namespace
 
 
 def test_05_the_config_is_echoed_without_nulls(v2: Any, job: Any, wire: Wire) -> None:
@@ -64,6 +74,7 @@ def test_05_the_config_is_echoed_without_nulls(v2: Any, job: Any, wire: Wire) ->
 def test_06_times_are_naive_and_in_order(job: Any) -> None:
     assert isinstance(job.created_at, str)
     assert isinstance(job.updated_at, str)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}", job.created_at)
     assert datetime.fromisoformat(job.created_at).tzinfo is None
     assert datetime.fromisoformat(job.updated_at) >= datetime.fromisoformat(job.created_at)
 
@@ -83,10 +94,12 @@ def test_07_stored_target_and_config_by_name(v2: Any, setting: Setting, stored: 
     assert (job.spec.target, job.spec.config) == stored
 
 
-def test_08_an_unknown_target_is_not_found(v2: Any, setting: Setting, stored: tuple[str, str]) -> None:
+@pytest.mark.parametrize("part", ["target", "config"])
+def test_08_what_is_not_stored_is_not_found(v2: Any, setting: Setting, stored: tuple[str, str], part: str) -> None:
+    spec = dict(zip(("target", "config"), stored, strict=True)) | {part: f"{setting.namespace}/none"}
     with pytest.raises(NotFoundError) as caught:
-        v2.create(spec={"target": f"{setting.namespace}/none", "config": stored[1]}, namespace=setting.namespace)
-    assert isinstance(caught.value.body["detail"], str)
+        v2.create(spec=spec, namespace=setting.namespace)
+    assert f"{part} {setting.namespace}/none" in caught.value.body["detail"]
 
 
 def test_09_a_spec_without_a_config_names_the_field(v2: Any, setting: Setting) -> None:
