@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from evaluation_operator.lifecycle.text import cut
 from evaluation_operator.resources.reports import Summary
-from evaluation_operator.resources.results import EvaluationResult, headline
+from evaluation_operator.resources.results import MAX_HEADLINE_SCORES, EvaluationResult, headline
 
 MAX_HEADLINE_BYTES: Final = 16 * 1024
 """Of all keys and values together; what does not fit is left out of the headline, never out of the results."""
@@ -39,10 +39,11 @@ def stored_result(results: object) -> EvaluationResult | None:
 
 
 def render_headline(values: Mapping[str, float]) -> dict[str, str]:
-    """Return the scores as text, sorted by name, as many as fit into `MAX_HEADLINE_BYTES`."""
+    """Return the scores as text, sorted by name: as many as fit into `MAX_HEADLINE_BYTES`, and no more than the schema
+    allows."""
     rendered: dict[str, str] = {}
     room = MAX_HEADLINE_BYTES
-    for name in sorted(values):
+    for name in sorted(values)[:MAX_HEADLINE_SCORES]:
         key, text = cut(name, _MAX_KEY_BYTES), number(values[name])
         room -= len(key.encode()) + len(text)
         if room < 0:

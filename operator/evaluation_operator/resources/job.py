@@ -10,6 +10,7 @@ from .config import ConfigBody, EntryName
 from .endpoint import Text
 from .phases import Phase
 from .reports import TaskState
+from .results import MAX_HEADLINE_SCORES
 from .run import RunSettings
 from .target import TargetBody
 
@@ -143,9 +144,9 @@ class EvaluationJobStatus(Model):
     results: ResultStatus | None = None
     """Scores."""
     headline: dict[Annotated[str, Field(max_length=512)], Annotated[str, Field(max_length=32)]] | None = Field(
-        default=None, max_length=512
+        default=None, max_length=MAX_HEADLINE_SCORES
     )
-    """Every score as `task/metric/score`, rounded for reading."""
+    """Every score as `task/metric/score`, rounded for reading; the first ones by name, where they are very many."""
     score: str | None = Field(default=None, max_length=256)
     """The score in short, for the table of `kubectl get`."""
     artifacts: Artifacts | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
 from .base import FreeForm, StrictModel
+
+MAX_HEADLINE_SCORES: Final = 512
+"""Most scores of a headline: in a status, and in a termination message."""
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 

@@ -108,6 +108,19 @@ def test_the_whole_part_is_bounded_whatever_a_pod_says() -> None:
     assert len(decision.status["score"].encode()) <= 256
 
 
+def test_a_job_of_very_many_scores_ends_too() -> None:
+    """A headline of more scores than the schema allows would be refused at each attempt, and the job never end."""
+    metrics = {f"m{metric}": {"scores": {"s": {"value": 1}}} for metric in range(16)}
+    named = {"tasks": {f"t{task}": {"metrics": metrics} for task in range(64)}}
+    job = raw_job(status_in("active", results=named))
+    decision = decide(observe(job, child=raw_batch_job(ended="Complete"), pods=(raw_pod("Succeeded"),), now=101))
+    assert decision.status is not None
+    assert decision.status["phase"] == "completed"
+    assert len(decision.status["headline"]) == 512
+    assert decision.status["score"].endswith("+1021")
+    EvaluationJobStatus.model_validate(decision.status)
+
+
 @given(st.sampled_from(["pending", "active", "resuming"]), st.text(max_size=3000))
 def test_what_is_written_fits_the_schema(phase: str, message: str) -> None:
     pods = (raw_pod(waiting=("ErrImagePull", message)),)
