@@ -89,6 +89,7 @@ class _Execution:
     async def execute(self) -> EvaluationResult:
         async with HttpClient(self._run.secrets, self._params.limits) as client:
             engine, plans = await self._prepare(client)
+            await asyncio.to_thread(self._workspace.begin, self._pinned, engine)
             self._progress.begin((plan.name, len(plan.samples)) for plan in plans)
             scores: dict[str, TaskScore] = {}
             results: dict[str, TaskResult] = {}

@@ -2,7 +2,7 @@
 
 ::
 
-    run.json          fingerprint of the job and engine that this directory belongs to
+    run.json          fingerprint of the job and engine that this directory belongs to, and whether samples were asked
     job.json          the pinned job (without secrets)
     records/          000-task1.jsonl …   answers as they came; what a restarted run continues from
     samples/          000-task1.jsonl …   input, answer, scores of each sample; written when a task is scored
@@ -18,6 +18,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +33,9 @@ RUN_FILE: Final = "run.json"
 MAX_RUN_FILE: Final = 64 * 1024
 _TUNING: Final = ("parallelism", "request_timeout", "max_retries")
 """Params that change how a run goes and not what it answers: a run may be continued with others."""
+_ASKED: Final = "asked"
+_DERIVED: Final = ("spool", "datasets", "engine")
+"""What is made while a run is planned, before its first question."""
 
 
 def fingerprint(pinned: PinnedJob, engine: Engine) -> str:
@@ -67,27 +72,52 @@ class Workspace:
     def claim(self, pinned: PinnedJob, engine: Engine) -> bool:
         """Make the directory this job's. Returns True when an earlier run of the same job is continued.
 
-        Raises ``RunError`` (OutputError) when it holds another job's records or cannot be written.
+        Until samples are asked (``begin``) there is nothing to mix up or to lose: such a directory is set up anew, for
+        whatever job. Raises ``RunError`` (OutputError) when it holds another job's records or cannot be written.
         """
-        mark = fingerprint(pinned, engine)
         try:
+            found = self._found()
+            if found is not None and found.get(_ASKED) is not False:
+                if found.get("fingerprint") != fingerprint(pinned, engine):
+                    raise self._foreign(found)
+                return True
+            if found is not None:
+                for part in _DERIVED:
+                    with suppress(FileNotFoundError):
+                        shutil.rmtree(self.root / part)
             for directory in (self.root / "records", self.root / "samples", self.engine):
                 directory.mkdir(parents=True, exist_ok=True)
-            found = self._found()
-            if found is not None:
-                if found.get("fingerprint") != mark:
-                    raise RunError(
-                        outcomes.OUTPUT_ERROR,
-                        f"the output directory {self.root} holds the run of another job ({found.get('job')}), or of "
-                        "this job with another spec or engine version; give an empty directory, or empty this one",
-                    )
-                return True
             write_atomically(self.root / "job.json", pinned.dumps() + "\n")
-            note = {"fingerprint": mark, "job": f"{pinned.namespace}/{pinned.name}"[:320]}
-            write_atomically(self.root / RUN_FILE, canonical_json(note) + "\n")
+            self._note(pinned, engine, asked=False)
         except OSError as error:
             raise output_error(error) from error
         return False
+
+    def begin(self, pinned: PinnedJob, engine: Engine) -> None:
+        """Note that samples are asked from now on, so that the directory is this job's for good.
+
+        Raises ``RunError`` (OutputError) when another run has claimed it meanwhile, or it cannot be written.
+        """
+        try:
+            found = self._found() or {"job": "unknown"}
+            if found.get("fingerprint") != fingerprint(pinned, engine):
+                raise self._foreign(found)
+            if found.get(_ASKED) is False:
+                self._note(pinned, engine, asked=True)
+        except OSError as error:
+            raise output_error(error) from error
+
+    def _note(self, pinned: PinnedJob, engine: Engine, *, asked: bool) -> None:
+        job = f"{pinned.namespace}/{pinned.name}"[:320]
+        note = {"fingerprint": fingerprint(pinned, engine), "job": job, _ASKED: asked}
+        write_atomically(self.root / RUN_FILE, canonical_json(note) + "\n")
+
+    def _foreign(self, found: dict[str, Any]) -> RunError:
+        return RunError(
+            outcomes.OUTPUT_ERROR,
+            f"the output directory {self.root} holds the run of another job ({found.get('job')}), or of this job with "
+            "another spec or engine version; give an empty directory, or empty this one",
+        )
 
     def _found(self) -> dict[str, Any] | None:
         try:
