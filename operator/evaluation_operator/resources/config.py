@@ -16,11 +16,11 @@ class Params(Model):
     """Settings of the whole evaluation."""
 
     parallelism: int | None = Field(default=None, ge=1, le=4096)
-    """Requests under way at once."""
+    """Samples under way at once (default 10). The requests of one sample follow each other."""
     request_timeout: int | None = Field(default=None, ge=1, le=86_400)
-    """Limit on one request, in seconds."""
+    """Limit on one request, in seconds (default 60)."""
     max_retries: int | None = Field(default=None, ge=0, le=100)
-    """Retries of a request that failed for a passing reason."""
+    """Retries of a request that failed for a passing reason (default 5)."""
     limit_samples: int | None = Field(default=None, ge=1, le=100_000_000)
     """Evaluate at most this many samples of each task, from the start; of each category, where a task has several."""
     max_tokens: int | None = Field(default=None, ge=1, le=1_000_000)
