@@ -84,7 +84,7 @@ def test_hostile_inputs_end_in_an_error(world: World) -> None:
     for file in FILES:
         dataset = {"type": "dataset", "dataset": {"files_url": f"/data/{file}"}}
         apply(world, file.partition(".")[0], check("{{ item.a }}"), dataset, volumes=[volume])
-    apply(world, "exploding", judge(world.endpoint()), rows)
+    apply(world, "exploding", judge(world.shared_endpoint), rows)
     for name, said in SAID.items():
         status = world.fails(name, "InvalidSpec", within=BOUND + 60)
         assert said in status["error_details"]["message"], (name, status["error_details"])

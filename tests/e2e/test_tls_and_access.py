@@ -87,18 +87,18 @@ def token(world: World, account: str, *verbs: str) -> str:
     return world.kubectl("create", "token", account, f"--audience={Access().audience}").strip()
 
 
-def body(world: World, url: str) -> dict[str, Any]:
+def body(world: World) -> dict[str, Any]:
     return {
         "namespace": world.namespace,
         "spec": {
-            "target": {"type": "model", "model": {"api_endpoint": {"url": url, "model_id": "demo"}}},
+            "target": {"type": "model", "model": {"api_endpoint": {"url": world.shared_endpoint, "model_id": "demo"}}},
             "config": {"type": "bfclv3", "params": {"limit_samples": 3}, "tasks": {"task1": {"type": "simple"}}},
         },
     }
 
 
 def test_a_runner_reports_over_tls(world: World, authority: trustme.CA) -> None:
-    world.apply("applied", world.endpoint(), params={"limit_samples": 3})
+    world.apply("applied", world.shared_endpoint, params={"limit_samples": 3})
     status = world.ended("applied")
     assert status["phase"] == "completed", status
     assert status["score"] == "1.0"
@@ -122,7 +122,7 @@ def asked_by_the_sdk(url: str, authority: trustme.CA, token: str, job: str) -> s
 
 def test_who_calls_and_what_they_may_do(world: World, authority: trustme.CA) -> None:
     editor, stranger = token(world, "editor", "get", "create"), token(world, "stranger")
-    wanted = body(world, world.endpoint())
+    wanted = body(world)
     with forwarded(world) as url:
         with client(url, authority, editor) as known:
             # The API server's own view of its rules lags a little behind.

@@ -44,6 +44,11 @@ class World:
         """kubectl in the namespace of the release."""
         return Kubectl(self.kubectl.config, NAMESPACE)
 
+    @property
+    def shared_endpoint(self) -> str:
+        """Chat URL of the demo endpoint that the release has, for tests that do not disturb it."""
+        return f"http://demo-endpoint.{NAMESPACE}.svc:8000/v1/chat/completions"
+
     def endpoint(self, *arguments: str, name: str = "endpoint", restart: str = "Never") -> str:
         """Serve a demo endpoint, which stays dead once it dies unless ``restart`` is Always; returns its chat URL."""
         base = self.serve(name, restart=restart, args=["--host", "0.0.0.0", *arguments])
