@@ -25,7 +25,7 @@ class ErrorKind(StrEnum):
     MALFORMED = "malformed"
     """A success whose body is not what the API promises: no JSON, no choices, wrong types."""
     ERROR_IN_SUCCESS = "error_in_success"
-    """A success status with an ``error`` inside."""
+    """A success status with an ``error`` inside, or an answer that the server gave up."""
     TOO_LARGE = "too_large"
     """The body is larger than the limit."""
     ENGINE = "engine"

@@ -14,6 +14,8 @@ from .errors import EndpointError, ErrorKind
 EXCERPT = 300
 """Characters of a response that a message quotes at most."""
 MAX_TOKENS_COUNT = 10**12
+GIVEN_UP = ("error", "abort", "insufficient_system_resource")
+"""Values of ``finish_reason`` that OpenAI's API does not have: servers and routers say so that a generation failed."""
 
 
 def _no_constant(name: str) -> Any:
@@ -45,7 +47,7 @@ def check(
         ) from error
     if not isinstance(body, dict):
         raise _malformed(where, "the body is not a JSON object", raw)
-    if body.get("error"):
+    if body.get("error") or _broken_off(body.get("choices")):
         raise EndpointError(
             ErrorKind.ERROR_IN_SUCCESS, f"{where}: 200 with an error inside: {excerpt(raw)}", status=status
         )
@@ -53,6 +55,13 @@ def check(
     if problem is not None:
         raise _malformed(where, problem, raw)
     return body, _usage(body.get("usage"))
+
+
+def _broken_off(choices: object) -> bool:
+    """Say whether the first choice is none: routers put the error of the server behind them into it, and servers that
+    gave a request up say so in its ``finish_reason``, mostly beside an empty text."""
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and bool(first.get("error") or first.get("finish_reason") in GIVEN_UP)
 
 
 def _malformed(where: str, problem: str, raw: bytes) -> EndpointError:

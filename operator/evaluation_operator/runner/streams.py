@@ -78,6 +78,8 @@ class Assembly:
         if not isinstance(choices, list | None):
             raise StreamError("choices of an event is not a list", data)
         for choice in choices or ():
+            if isinstance(choice, dict) and choice.get("error"):
+                return event
             if not self._take(choice):
                 raise StreamError("a choice of an event has not the form of the API", data)
         return None

@@ -185,6 +185,9 @@ async def test_malformed_bodies(body: bytes, endpoint: FaultyEndpoint) -> None:
     [
         (respond_json({"error": {"message": "overloaded"}}), ErrorKind.ERROR_IN_SUCCESS),
         (respond_json({**chat("x"), "error": "overloaded"}), ErrorKind.ERROR_IN_SUCCESS),
+        (respond_json({"choices": [{"error": {"code": 502}, "message": {"content": ""}}]}), ErrorKind.ERROR_IN_SUCCESS),
+        (respond_json({"choices": [{"finish_reason": "error", "message": {}}]}), ErrorKind.ERROR_IN_SUCCESS),
+        (respond_json({"choices": [{"finish_reason": "abort", "message": {}}]}), ErrorKind.ERROR_IN_SUCCESS),
         (respond_json({}, 401), ErrorKind.UNAUTHORIZED),
         (respond_json({}, 403), ErrorKind.UNAUTHORIZED),
         (respond_json({}, 400), ErrorKind.REFUSED),

@@ -105,8 +105,12 @@ async def test_a_stream_that_ends_too_early_is_no_answer(then: str, endpoint: Fa
     assert error.retryable
 
 
-async def test_an_error_in_the_stream_is_one(endpoint: FaultyEndpoint) -> None:
-    streams(endpoint, part("one"), 'data: {"error": {"message": "overloaded, sk-very-secret"}}\n\n')
+@pytest.mark.parametrize(
+    "place", ['{"error": %s}', '{"choices": [{"finish_reason": "error", "error": %s, "delta": {}}]}']
+)
+async def test_an_error_in_the_stream_is_one(place: str, endpoint: FaultyEndpoint) -> None:
+    error_event = place % '{"message": "overloaded, sk-very-secret"}'
+    streams(endpoint, part("one"), f"data: {error_event}\n\n")
     error = await fails(endpoint)
     assert error.kind is ErrorKind.ERROR_IN_SUCCESS
     assert "overloaded" in error.message
@@ -143,3 +147,10 @@ async def test_a_refusal_is_read_as_ever(endpoint: FaultyEndpoint) -> None:
     endpoint.fault = refuse
     error = await fails(endpoint)
     assert (error.kind, error.status) == (ErrorKind.REFUSED, 400)
+
+
+@pytest.mark.parametrize("reason", ["error", "abort", "insufficient_system_resource"])
+async def test_a_stream_that_the_server_gave_up_is_no_answer(reason: str, endpoint: FaultyEndpoint) -> None:
+    event = {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+    streams(endpoint, part("one"), f"data: {json.dumps(event)}\n\n", DONE)
+    assert (await fails(endpoint)).kind is ErrorKind.ERROR_IN_SUCCESS
