@@ -123,6 +123,7 @@ def test_cancel_cannot_be_taken_back(kubectl: Kubectl, back: bool | None) -> Non
         ({"volumes": [{"name": "data", "mountPath": "/data"}]}, "give exactly one of"),
         ({"volumes": [{"name": "data", "emptyDir": {}}]}, "give mountPath"),
         ({"volumes": [{"name": "data", "mountPath": "/etc", "emptyDir": {}}]}, "should match"),
+        ({"volumes": [{"name": "data", "mountPath": "/data/../etc", "emptyDir": {}}]}, "should match"),
         ({"env": [{"name": "EVALUATION_X", "secret": {"name": "s", "key": "k"}}]}, "choose another"),
         ({"pendingDeadlineSeconds": 0}, "greater than or equal to 1"),
     ],

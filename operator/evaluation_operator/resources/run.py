@@ -16,6 +16,9 @@ Quantity = Annotated[
 #: Passed to the pod as it is; the API server validates it when the Kubernetes Job is created.
 Affinity = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
 
+#: No segment is `.` or `..`: `/data/../etc` is `/etc` to the container runtime.
+MOUNT_PATH = r"^/(data|models|cache)(/\.{0,2}[-_a-zA-Z0-9][-._a-zA-Z0-9]*)*$"
+
 
 class RunModel(Model):
     """A model with camelCase keys."""
@@ -87,7 +90,7 @@ class Volume(RunModel):
     name: str = Field(min_length=1, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
     """Name of the volume. `output` replaces the operator's scratch space for the run's output: with a
     persistent volume claim there, a restarted pod continues where the last one stopped."""
-    mount_path: str | None = Field(default=None, max_length=512, pattern=r"^/(data|models|cache)(/[-._a-zA-Z0-9]+)*$")
+    mount_path: str | None = Field(default=None, max_length=512, pattern=MOUNT_PATH)
     """Where the runner sees it: under `/data`, `/models` or `/cache`. Not given for the volume `output`."""
     persistent_volume_claim: ClaimSource | None = None
     """A persistent volume claim."""
