@@ -166,16 +166,29 @@ def test_53_delete_and_cancel(c: Any, setting: Setting) -> None:
         c.evaluation.jobs.retrieve(job.id)
 
 
-def test_54_filters(c: Any, v2: Any, setting: Setting, names: tuple[str, str], job: Any) -> None:
+def test_54_filters(c: Any, setting: Setting, names: tuple[str, str], done: Any) -> None:
     def ids(**given: Any) -> list[str]:
         return [found.id for found in c.evaluation.jobs.list(page_size=100, **given).data]
 
-    whole, (name, _) = f"{setting.namespace}/{names[0]}", names
-    assert ids(filter={"target": whole}) == [job.id]
-    assert ids(filter={"target": {"namespace": setting.namespace, "name": name}}) == [job.id]
-    assert ids(filter={"status": "running", "target": whole}) in ([], [job.id])
-    today = job.created_at.date()
+    whole = f"{setting.namespace}/{names[0]}"
+    assert ids(filter={"target": whole}) == [done.id]
+    assert ids(filter={"target": {"namespace": setting.namespace, "name": names[0]}}) == [done.id]
+    today = done.created_at.date()
     around = {"gt": str(today - timedelta(days=1)), "lt": str(today + timedelta(days=2))}
-    assert job.id in ids(filter={"created_at": around, "target": whole})
+    assert done.id in ids(filter={"created_at": around, "target": whole})
     assert ids(filter={"created_at": {"gt": "2025-03-18", "lt": "2025-03-20"}}) == []
     assert c.evaluation.jobs.list(page=10_000, page_size=10).data == []
+
+    slow = unique("t")
+    c.evaluation.targets.create(name=slow, namespace=setting.namespace, **target(setting.slow_endpoint))
+    at_work = c.evaluation.jobs.create(
+        namespace=setting.other_namespace, target=f"{setting.namespace}/{slow}", config=config(60, parallelism=1)
+    )
+    try:
+        eventually(lambda: c.evaluation.jobs.retrieve(at_work.id).status, lambda status: status == "running")
+        for name, running, completed in ((slow, [at_work.id], []), (names[0], [], [done.id])):
+            for place in (f"{setting.namespace}/{name}", {"namespace": setting.namespace, "name": name}):
+                assert ids(filter={"status": "running", "target": place}) == running
+                assert ids(filter={"status": "completed", "target": place}) == completed
+    finally:
+        c.evaluation.jobs.delete(at_work.id)

@@ -18,36 +18,51 @@ RBAC = "rbac.authorization.k8s.io"
 @contextmanager
 def account_with(kubectl: Kubectl, name: str, permissions: Iterable[Permission], folder: Path) -> Iterator[Path]:
     """The path of a kubeconfig of a new account that may do this everywhere."""
+    role = f"{name}-{kubectl.namespace}"
+    _bind(kubectl, name, "ClusterRole", role, permissions)
+    try:
+        yield _config(kubectl, name, folder)
+    finally:
+        kubectl("delete", "clusterrole,clusterrolebinding", role)
+
+
+def account_here(kubectl: Kubectl, name: str, permissions: Iterable[Permission], folder: Path) -> Path:
+    """The path of a kubeconfig of a new account that may do this in kubectl's namespace, with which it goes."""
+    _bind(kubectl, name, "Role", name, permissions)
+    return _config(kubectl, name, folder)
+
+
+def _bind(kubectl: Kubectl, account: str, kind: str, role: str, permissions: Iterable[Permission]) -> None:
     rules = [
         {
             "apiGroups": [each.resource.group],
             "resources": [each.resource.plural + (f"/{each.subresource}" if each.subresource else "")],
             "verbs": sorted(each.verbs),
+            **({"resourceNames": [each.name]} if each.name else {}),
         }
         for each in permissions
     ]
-    role = f"{name}-{kubectl.namespace}"
-    kubectl("create", "serviceaccount", name)
+    kubectl("create", "serviceaccount", account)
     kubectl.apply(
-        {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": role}, "rules": rules},
+        {"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": {"name": role}, "rules": rules},
         {
             "apiVersion": f"{RBAC}/v1",
-            "kind": "ClusterRoleBinding",
+            "kind": f"{kind}Binding",
             "metadata": {"name": role},
-            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
-            "subjects": [subject(kubectl, name)],
+            "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role},
+            "subjects": [subject(kubectl, account)],
         },
     )
+
+
+def _config(kubectl: Kubectl, account: str, folder: Path) -> Path:
     config = yaml.safe_load(kubectl.config.read_text())
-    config["users"] = [{"name": "account", "user": {"token": kubectl("create", "token", name).strip()}}]
+    config["users"] = [{"name": "account", "user": {"token": kubectl("create", "token", account).strip()}}]
     for context in config["contexts"]:
         context["context"]["user"] = "account"
-    path = folder / "config"
+    path = folder / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
-    try:
-        yield path
-    finally:
-        kubectl("delete", "clusterrole,clusterrolebinding", role)
+    return path
 
 
 def subject(kubectl: Kubectl, account: str) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import yaml
-
 from evaluation_operator.controller.permissions import PERMISSIONS
+from tests.support.accounts import account_here
 from tests.support.kubectl import Kubectl, eventually
 from tests.support.kubernetes_requests import Counted, counted
 from tools.install import ROOT
@@ -27,34 +27,8 @@ ACCOUNT = "operator-under-test"
 
 def restricted_config(kubectl: Kubectl, directory: Path, lease: str) -> Path:
     """A kubeconfig of an account that may do in its namespace what PERMISSIONS says, its lease's name replaced."""
-    rules = [
-        {
-            "apiGroups": [each.resource.group],
-            "resources": [each.resource.plural + (f"/{each.subresource}" if each.subresource else "")],
-            "verbs": sorted(each.verbs),
-            **({"resourceNames": [lease]} if each.name else {}),
-        }
-        for each in PERMISSIONS
-    ]
-    group = "rbac.authorization.k8s.io"
-    kubectl("create", "serviceaccount", ACCOUNT)
-    kubectl.apply(
-        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": {"name": ACCOUNT}, "rules": rules},
-        {
-            "apiVersion": f"{group}/v1",
-            "kind": "RoleBinding",
-            "metadata": {"name": ACCOUNT},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": ACCOUNT},
-            "subjects": [{"kind": "ServiceAccount", "name": ACCOUNT, "namespace": kubectl.namespace}],
-        },
-    )
-    config = yaml.safe_load(kubectl.config.read_text())
-    config["users"] = [{"name": "operator", "user": {"token": kubectl("create", "token", ACCOUNT).strip()}}]
-    for context in config["contexts"]:
-        context["context"]["user"] = "operator"
-    path = directory / "kubeconfig"
-    path.write_text(yaml.safe_dump(config))
-    return path
+    permissions = [replace(each, name=lease) if each.name else each for each in PERMISSIONS]
+    return account_here(kubectl, ACCOUNT, permissions, directory)
 
 
 class OperatorProcess:
