@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from evaluation_operator.resources.identity import job_id
+from evaluation_operator.resources.secrets import MASK
 from evaluation_operator.server.rest.openapi.document import OPERATIONS
 from evaluation_operator.server.rest.openapi.operation import Operation
+from tests.support.objects import CONFIG, TARGET
 from tests.unit.server.world import World
 from tests.unit.server.world import world as make_world
 
@@ -110,7 +112,7 @@ async def test_tricks_in_a_path_lead_nowhere(api: World, operation: Operation) -
 
 
 @with_body
-async def test_template_text_is_data_in_every_field(api: World, operation: Operation) -> None:
+async def test_template_text_in_every_field_and_as_a_key_is_refused(api: World, operation: Operation) -> None:
     def everywhere(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: everywhere(item) for key, item in value.items()} | {TEMPLATE: TEMPLATE}
@@ -122,6 +124,45 @@ async def test_template_text_is_data_in_every_field(api: World, operation: Opera
         answer = await send(api, operation, json.dumps(everywhere(body)).encode())
         is_error(answer, 404, 422)
         assert "1337" not in answer.text
+
+
+def one_at_a_time(value: Any) -> Iterator[Any]:
+    """The body with one of its texts replaced by the template, for each of its texts."""
+    if isinstance(value, str):
+        yield TEMPLATE
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: changed} for changed in one_at_a_time(item))
+    elif isinstance(value, list):
+        for place, item in enumerate(value):
+            yield from ([*value[:place], changed, *value[place + 1 :]] for changed in one_at_a_time(item))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [each for each in OPERATIONS if each.request is not None and not each.path.endswith("/live")],
+    ids=lambda each: each.id,
+)
+async def test_template_text_that_is_taken_comes_back_as_it_was(api: World, operation: Operation) -> None:
+    for kind, stored in (("target", {"name": "t", **TARGET}), ("config", {"name": "c", **CONFIG})):
+        made = await api.client.post(f"/v1/evaluation/{kind}s", json={"namespace": "team-a", **stored})
+        assert made.status_code == 201
+    everywhere = {"description": "d", "project": "p", "custom_fields": {"k": "v"}, "ownership": {"created_by": "ada"}}
+    named = {"job": job_id(api.run.uid)} if operation.path == "/v1/evaluation/results" else {}
+    taken = 0
+    for whole in operation.examples.values():
+        for number, body in enumerate(one_at_a_time({**whole, **everywhere, **named})):
+            if body.get("name", TEMPLATE) != TEMPLATE:
+                body["name"] = f"{whole['name']}-{number}"
+            answer = await send(api, operation, json.dumps(body).encode())
+            assert "1337" not in answer.text
+            if answer.is_success:
+                taken += 1
+                assert json.dumps(TEMPLATE) in answer.text or MASK in answer.text
+            else:
+                is_error(answer, 404, 422)
+    # What is asked for may not be there, as the result of a running job; else the free texts are taken at the least.
+    assert taken >= len(everywhere) or "{result_id}" in operation.path
 
 
 @with_body
