@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,12 @@ import pytest
 
 from evaluation_operator.resources.identity import job_id
 from tests.e2e.world import JOBS, TERMINAL, World
+from tests.support.kubectl import eventually
 from tests.support.port_forward import port_forward
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
-PHASES = ("created", "pending", "active", "completed")
+PARAMS = {"limit_samples": 100, "parallelism": 2, "extra": {"native_calling": True}}
 V1_WORDS = {"running": "active", "failed": "error"}
 LAG_SECONDS = 1.0
 """How long a view may lag behind what another has shown: the API reads what a watch brings."""
@@ -74,12 +75,9 @@ def value(results: dict[str, Any] | None) -> float | None:
     return float(score["value"])
 
 
-def test_twenty_pollers_hear_one_story(world: World, api: httpx.Client) -> None:
-    name = world.apply(
-        "story",
-        world.endpoint("--latency-ms", "200"),
-        params={"limit_samples": 100, "parallelism": 2, "extra": {"native_calling": True}},
-    )
+def hear(world: World, api: httpx.Client, name: str, midway: Callable[[str], None] = lambda _: None) -> list[Look]:
+    """What twenty pollers see of the job until each of them has seen its end. `midway` is called with its identifier
+    when it is at work."""
     identifier = job_id(world.kubectl.get(JOBS, name)["metadata"]["uid"])
 
     def by_kubectl() -> tuple[str, dict[str, Any], Any]:
@@ -114,22 +112,47 @@ def test_twenty_pollers_hear_one_story(world: World, api: httpx.Client) -> None:
     assert len(pollers) == 20
     for each in pollers:
         each.start()
-    for each in pollers:
-        each.join()
+    try:
+        eventually(lambda: max((look.samples for look in looks), default=0), lambda done: done > 0, 60, "samples")
+        midway(identifier)
+    finally:
+        for each in pollers:
+            each.join()
     assert not failures
+    assert {look.view for look in looks if look.phase in TERMINAL} == set(views)
+    return looks
 
-    assert {look.phase for look in looks} <= set(PHASES)
-    assert {look.view for look in looks if look.phase == "completed"} == set(views)
+
+def is_one_story(looks: list[Look], phases: Sequence[str]) -> None:
+    """What somebody has seen, nobody who asks later may be told otherwise."""
+    assert {look.phase for look in looks} <= set(phases)
+    ordered = sorted(looks, key=lambda look: look.done)
+    for measure in (lambda look: phases.index(look.phase), lambda look: look.progress, lambda look: look.samples):
+        for before, after in _later(ordered):
+            assert measure(before) <= measure(after), f"{before} was seen before {after}"
+    (end,) = {(look.phase, look.progress, look.samples) for look in looks if look.phase in TERMINAL}
+    assert end[0] == phases[-1]
+
+
+def test_twenty_pollers_hear_one_story(world: World, api: httpx.Client) -> None:
+    looks = hear(world, api, world.apply("story", world.endpoint("--latency-ms", "200"), params=PARAMS))
+    is_one_story(looks, ("created", "pending", "active", "completed"))
     # Ten seconds of work, and progress written every other one or so.
     assert len({look.progress for look in looks if look.view != "kubectl"} - {0, 100}) >= 2, "progress was not live"
     assert {look.score for look in looks if look.phase == "completed" and look.view != "list"} == {1.0}
     assert {look.samples for look in looks if look.phase == "completed"} == {100}
     assert {look.progress for look in looks if look.phase == "completed"} == {100}
-    # What somebody has seen, nobody who asks later may be told otherwise.
-    ordered = sorted(looks, key=lambda look: look.done)
-    for measure in (lambda look: PHASES.index(look.phase), lambda look: look.progress, lambda look: look.samples):
-        for before, after in _later(ordered):
-            assert measure(before) <= measure(after), f"{before} was seen before {after}"
+
+
+def test_twenty_pollers_hear_of_a_cancellation(world: World, api: httpx.Client) -> None:
+    def cancel(identifier: str) -> None:
+        answer = api.post(f"/v2/evaluation/jobs/{identifier}/cancel").raise_for_status()
+        assert answer.json()["status"] == "cancelling"
+
+    looks = hear(world, api, world.apply("stopped", world.endpoint("--latency-ms", "200"), params=PARAMS), cancel)
+    is_one_story(looks, ("created", "pending", "active", "cancelling", "cancelled"))
+    assert {look.score for look in looks} == {None}
+    assert max(look.samples for look in looks) < 100
 
 
 def _later(ordered: list[Look]) -> Iterator[tuple[Look, Look]]:
