@@ -45,6 +45,8 @@ V2_ANSWER: dict[str, Any] = {
     "custom_fields": None,
 }
 """As the page shows it, but for identifier, times and the address of the endpoint."""
+V2_KEYS = {"id", "created_at", "updated_at", *V2_ANSWER, "name", "namespace", "description", "project"}
+"""Those of the page, and the rest of what the SDK's type has (its `name` is required)."""
 V1_ANSWER: dict[str, Any] = {
     "description": None,
     "result": None,
@@ -56,6 +58,7 @@ V1_ANSWER: dict[str, Any] = {
     "ownership": None,
 }
 """As the page shows it, but for identifier, times, namespace and the «details» of target and config."""
+V1_KEYS = {"id", "created_at", "updated_at", "namespace", "target", "config", *V1_ANSWER}
 
 
 @pytest.fixture
@@ -132,9 +135,15 @@ def test_the_python_samples(world: World, url: str, stored: dict[str, str], tmp_
             return job
 
         job = eventually(look, lambda job: job["status"] in TERMINAL, 120 * SLOWNESS, "the job's end")
+        old = client.get(f"/v1/evaluation/jobs/{found[1]}").raise_for_status().json()
         listed = Kubectl(world.kubectl.config).find("evaljob", "--all-namespaces")
         client.delete(path).raise_for_status()
     assert job["status"] == "completed", job
+    assert job["spec"] == {"target": f"{world.namespace}/my-target", "config": f"{world.namespace}/my-config"}
+    assert job["namespace"] == (world.namespace if sample == "create_v1.py" else "default")
+    assert (job.keys(), old.keys()) == (V2_KEYS, V1_KEYS)
+    assert (old["target"]["name"], old["config"]["name"]) == ("my-target", "my-config")
+    assert found[1] == (old if sample == "create_v1.py" else job)["id"]
     assert job["id"] in {each.get("status", {}).get("job_id") for each in listed}
 
 
@@ -152,6 +161,7 @@ def test_the_v2_curl_command(world: World, url: str, tmp_path: Path) -> None:
     assert re.fullmatch(r"job-[a-z0-9]{22}", answer["id"])
     assert in_order(answer)
     assert {key: answer[key] for key in V2_ANSWER} == V2_ANSWER
+    assert answer.keys() == V2_KEYS
 
 
 def test_the_v1_curl_command(world: World, url: str, stored: dict[str, str], tmp_path: Path) -> None:
@@ -162,4 +172,4 @@ def test_the_v1_curl_command(world: World, url: str, stored: dict[str, str], tmp
     assert {key: answer[key] for key in V1_ANSWER} == V1_ANSWER
     assert answer["target"]["model"]["api_endpoint"]["model_id"] == "demo"
     assert answer["config"]["params"]["limit_samples"] == 2
-    assert answer.keys() == {"id", "created_at", "updated_at", "namespace", "target", "config", *V1_ANSWER}
+    assert answer.keys() == V1_KEYS

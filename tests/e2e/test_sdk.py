@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from base64 import b64encode
 
 import pytest
 
@@ -17,6 +18,24 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 KEY = "sk-conformance-key"
 SIMILARITY = ROOT / "examples" / "15-cached-outputs"
 SIMILARITY_JOB = "cached-outputs"
+
+
+def shows_no_key(world: World) -> None:
+    """Nothing that somebody with a look into the cluster finds holds a key that was sent, but the Secrets."""
+    ours = ("-l", "app.kubernetes.io/managed-by=evaluation-operator", "-o", "yaml")
+    kept = world.kubectl("get", "evaluationjobs,evaluationtargets,evaluationconfigs,configmaps,events", "-o", "yaml")
+    kept += world.kubectl("get", "jobs.batch,pods", *ours) + world.logs()
+    for seen in (
+        "hf_token_secret",
+        "rapid_api_key_secret",
+        "kind: EvaluationTarget",
+        "kind: Pod",
+        "kind: Event",
+        "POST",
+    ):
+        assert seen in kept
+    assert KEY not in kept
+    assert b64encode(KEY.encode()).decode() not in kept
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -56,3 +75,4 @@ def test_the_sdk_works_unchanged(world: World, version: str) -> None:
     passed = re.search(r"(\d+) passed", done.stdout)
     # Check 23 alone has no call before 1.5, and the checks 8 and 56 are two tests each.
     assert passed and int(passed[1]) == (62 if version == "1.5.0" else 61), done.stdout
+    shows_no_key(world)

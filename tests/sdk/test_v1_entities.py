@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from conftest import Setting, Wire, target, unique
+from conftest import KEY, Setting, Wire, target, unique
 from nemo_microservices import NotFoundError, UnprocessableEntityError
 
 BASE58 = "[1-9A-HJ-NP-Za-km-z]{21,22}"
@@ -22,7 +22,7 @@ def nulls(value: Any) -> bool:
 
 def test_41_a_new_target(c: Any, setting: Setting, wire: Wire) -> None:
     made = c.evaluation.targets.create(
-        name=unique("t"), namespace=setting.namespace, **target(setting.endpoint, api_key="k")
+        name=unique("t"), namespace=setting.namespace, **target(setting.endpoint, api_key=KEY)
     )
     assert re.fullmatch(f"eval-target-{BASE58}", made.id)
     assert made.custom_fields == {}
@@ -37,7 +37,7 @@ def test_41_a_new_target(c: Any, setting: Setting, wire: Wire) -> None:
 
 def test_42_the_life_of_a_target(c: Any, setting: Setting) -> None:
     targets, name, place = c.evaluation.targets, unique("T+life@x:y"), {"namespace": setting.namespace}
-    made = targets.create(name=name, project="p", **place, **target(setting.endpoint, api_key="k"))
+    made = targets.create(name=name, project="p", **place, **target(setting.endpoint, api_key=KEY))
     assert targets.retrieve(name, **place).id == made.id
     changed = targets.update(name, description="d", **place)
     assert (changed.description, changed.project, changed.id) == ("d", "p", made.id)
@@ -55,7 +55,7 @@ def test_43_a_config_hides_its_token(c: Any, setting: Setting) -> None:
         type="gsm8k",
         name=unique("c"),
         namespace=setting.namespace,
-        params={"temperature": 1e-5, "extra": {"hf_token": "h"}},
+        params={"temperature": 1e-5, "extra": {"hf_token": KEY}},
     )
     assert re.fullmatch(f"eval-config-{BASE58}", made.id)
     assert made.params.extra["hf_token"] == "******"

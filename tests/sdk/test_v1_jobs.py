@@ -95,6 +95,7 @@ def test_49_the_words_of_each_version(c: Any, v2: Any, running: Any, failed: Any
     for found, first, second in ((running, "running", "active"), (failed, "failed", "error")):
         assert c.evaluation.jobs.retrieve(found.id).status == first
         assert v2.retrieve(found.id).status == second
+    assert c.evaluation.jobs.status(failed.id).message == failed.error_details["message"]
     assert done.status == "completed"
     assert {job.status for job in c.evaluation.jobs.list(page_size=100).data} <= WORDS
 

@@ -18,6 +18,7 @@ NEXT = {
     "active": {"completed", "error", "cancelling", "cancelled", "pausing", "paused"},
     "cancelling": {"cancelled", "error"},
 }
+BFCL_KEYS = ("rapid_api_key", "exchangerate_api_key", "omdb_api_key", "geocode_api_key")
 
 
 def test_15_statuses_follow_the_table(completed: Any) -> None:
@@ -86,10 +87,11 @@ def test_30_deleted_is_gone(v2: Any, setting: Setting) -> None:
 
 
 def test_40_a_key_shows_nowhere(c: Any, v2: Any, raw: Any, setting: Setting, wire: Wire) -> None:
-    job = v2.create(
-        spec={"target": target(setting.keyed_endpoint, api_key=KEY), "config": config(1)}, namespace=setting.namespace
-    )
+    keys = {field: f"{KEY}-{field}" for field in BFCL_KEYS}
+    spec = {"target": target(setting.keyed_endpoint, api_key=KEY), "config": config(1, extra=keys)}
+    job = v2.create(spec=spec, namespace=setting.namespace)
     assert job.spec.target.model.api_endpoint.api_key == "******"
+    assert job.spec.config.params.extra == dict.fromkeys(BFCL_KEYS, "******")
     found = eventually(lambda: v2.retrieve(job.id), lambda found: found.status in ("completed", "error"))
     assert found.status == "completed", found
     list(v2.logs.list(job.id))
