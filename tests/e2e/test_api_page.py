@@ -141,7 +141,7 @@ def test_the_python_samples(world: World, url: str, stored: dict[str, str], tmp_
     assert job["status"] == "completed", job
     assert job["spec"] == {"target": f"{world.namespace}/my-target", "config": f"{world.namespace}/my-config"}
     assert job["namespace"] == (world.namespace if sample == "create_v1.py" else "default")
-    assert (job.keys(), old.keys()) == (V2_KEYS, V1_KEYS)
+    assert (set(job), set(old)) == (V2_KEYS, V1_KEYS)
     assert (old["target"]["name"], old["config"]["name"]) == ("my-target", "my-config")
     assert found[1] == (old if sample == "create_v1.py" else job)["id"]
     assert job["id"] in {each.get("status", {}).get("job_id") for each in listed}
