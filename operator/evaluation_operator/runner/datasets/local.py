@@ -82,7 +82,11 @@ def _pieces(file: IO[bytes], name: str) -> Iterator[bytes]:
 def _missing(path: Path, context: DataContext, error: Exception) -> str:
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
         return f"{path} cannot be read: {error}"
-    hint = (
-        "" if context.places.allowed is None else "; mount the volume that has it with spec.run.volumes (under /data)"
-    )
-    return f"there is no file {path}{hint}"
+    if context.places.allowed is None:
+        hint = (
+            f"without a cluster nothing of spec.run.volumes is mounted: put it there, or give a path relative to "
+            f"{context.places.base.resolve()}"
+        )
+    else:
+        hint = "mount the volume that has it with spec.run.volumes (under /data)"
+    return f"there is no file {path}; {hint}"

@@ -14,6 +14,7 @@ from evaluation_operator.resources.target import Dataset, TargetBody
 from evaluation_operator.runner.datasets import load as module
 from evaluation_operator.runner.datasets.load import load
 from evaluation_operator.runner.datasets.rows import MAX_DEPTH, Rows, RowSamples
+from evaluation_operator.runner.datasets.sources import DataContext, DataPlaces
 from evaluation_operator.runner.datasets.target import target_rows
 from evaluation_operator.runner.engines.base import InvalidSpec, JobContext
 from evaluation_operator.runner.errors import RunError
@@ -50,6 +51,12 @@ def test_beyond_the_limit_nothing_is_read(tmp_path: Path) -> None:
 def test_a_missing_file_says_how_to_mount_one(tmp_path: Path) -> None:
     with pytest.raises(InvalidSpec, match=r"there is no file .*none.csv; mount the volume .*spec.run.volumes"):
         read(tmp_path, "none.csv")
+
+
+def test_without_a_cluster_a_missing_file_says_where_it_may_be(tmp_path: Path) -> None:
+    here = DataContext(tmp_path / "output", DataPlaces(tmp_path / "job"), None, str)
+    with pytest.raises(InvalidSpec, match=rf"no file /data/none.csv; without a cluster .*relative to {tmp_path}/job$"):
+        load(Dataset(files_url="/data/none.csv"), context=here, where=WHERE)
 
 
 @pytest.mark.parametrize("url", ["../secret.json", "file:///etc/passwd", "/proc/self/environ", "link.json"])
