@@ -64,7 +64,7 @@ class Defaults(Section):
     """Longest time that the runner may work."""
     queue_deadline_seconds: Seconds = 604_800
     """Longest wait for a queue's admission."""
-    ttl_seconds_after_finished: int = Field(default=86_400, ge=0, le=31_536_000)
+    ttl_seconds_after_finished: int = Field(default=3600, ge=0, le=31_536_000)
     """How long a finished Kubernetes Job stays."""
 
 

@@ -49,7 +49,7 @@ class Settings:
     active_deadline_seconds: int = 86400
     queue_deadline_seconds: int = 604800
     """The longest wait for a queue's admission. Waiting in a queue does not count as pending."""
-    ttl_seconds_after_finished: int = 86400
+    ttl_seconds_after_finished: int = 3600
     """How long a finished Kubernetes Job and its pod logs are kept; the EvaluationJob itself is never
     removed."""
 

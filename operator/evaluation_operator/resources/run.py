@@ -130,7 +130,7 @@ class RunSettings(RunModel):
     """Pods to try again after a failure that may pass (default 0). Disruptions do not count; configuration
     errors, a refusing endpoint and lack of memory are never retried."""
     ttl_seconds_after_finished: int | None = Field(default=None, ge=0, le=31_536_000)
-    """How long the Kubernetes Job and its pod stay after the end, in seconds. The EvaluationJob itself is
+    """How long the Kubernetes Job and its pod stay after the end, in seconds (default 1 h). The EvaluationJob itself is
     never removed."""
     queue_name: str | None = Field(default=None, max_length=63, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
     """Kueue LocalQueue that admits the Kubernetes Job."""

@@ -35,7 +35,7 @@ async def test_a_job_goes_from_apply_to_completed() -> None:
     assert status["headline"] == {"task1/accuracy/accuracy": "0.9975"}
     assert status["observedGeneration"] == 1
     [batch_job] = story.cluster.objects(BATCH_JOBS)
-    assert batch_job["spec"]["ttlSecondsAfterFinished"] == 86_400
+    assert batch_job["spec"]["ttlSecondsAfterFinished"] == 3600
     reasons = [event["reason"] for event in story.cluster.objects(EVENTS)]
     assert sorted(reasons) == ["Completed", "Created"]
 
@@ -99,7 +99,7 @@ async def test_the_operator_may_die_at_every_write(write: int, after: bool) -> N
     assert (await story.status())["phase"] == "completed"
     assert len(story.created) == 1
     [batch_job] = story.cluster.objects(BATCH_JOBS)
-    assert batch_job["spec"]["ttlSecondsAfterFinished"] == 86_400
+    assert batch_job["spec"]["ttlSecondsAfterFinished"] == 3600
 
 
 @pytest.mark.parametrize("error", [409, 410, 429, 500, 503])

@@ -83,7 +83,7 @@ def test_time_to_live_is_set_only_after_the_end_is_written() -> None:
     assert before.actions == ()
     assert phase_of(before) == "completed"
     after = decide(observe(raw_job(status_in("completed", results=RESULTS)), child=child, now=102))
-    assert after.actions == (SetTTL(CHILD_UID, 86400),)
+    assert after.actions == (SetTTL(CHILD_UID, 3600),)
     own = raw_job(status_in("completed"), run={"ttlSecondsAfterFinished": 0})
     assert decide(observe(own, child=child)).actions == (SetTTL(CHILD_UID, 0),)
     assert decide(observe(own, child=raw_batch_job(ended="Complete", ttl=0))).actions == ()
