@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from images import plan
 from images.engine import FOLDER
 
@@ -52,6 +54,22 @@ def test_every_image_is_a_target_with_a_lock() -> None:
         assert f" AS {image.name}\n" in containerfile
         assert (FOLDER.parent / image.requirements).exists()
         assert all((FOLDER.parent / folder / "__init__.py").exists() for folder in image.code)
+
+
+@pytest.mark.parametrize(
+    ("image", "absent"),
+    [
+        ("runner-bfcl", {"kopf", "kubernetes", "fastapi", "starlette", "uvicorn"}),
+        ("runner-custom", {"kopf", "kubernetes", "fastapi", "starlette", "uvicorn"}),
+        ("operator", {"fastapi", "starlette", "uvicorn", "nvidia-bfcl", "jinja2"}),
+        ("api", {"kopf", "nvidia-bfcl"}),
+    ],
+)
+def test_an_image_installs_what_it_needs_and_no_more(image: str, absent: set[str]) -> None:
+    lock = (FOLDER.parent / "requirements" / f"{image}.txt").read_text()
+    installed = {line.partition("==")[0].partition("[")[0] for line in lock.splitlines() if "==" in line}
+    assert "pydantic" in installed
+    assert not installed & absent
 
 
 def test_selecting_no_image_is_selecting_all() -> None:
