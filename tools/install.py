@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from devcluster import choose
+
 ROOT = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("EVALUATION_DEVCLUSTER", ROOT / ".devcluster"))
 CHART = ROOT / "charts" / "evaluation-operator"
@@ -28,8 +30,10 @@ def kubeconfig() -> Path:
 
     KUBECONFIG alone is not enough: it may well name a production cluster, and what calls this installs things.
     """
-    own = os.environ.get("EVALUATION_CLUSTER") == "current"
-    path = Path(os.environ.get("KUBECONFIG") or Path.home() / ".kube" / "config") if own else STATE / "kubeconfig"
+    path = STATE / "kubeconfig"
+    if os.environ.get(choose.CHOICE_VARIABLE, "").strip() == "current":
+        # As `make cluster` does: nothing may be installed into another cluster than the one it looked at.
+        path = Path(choose.choose(os.environ, docker=None).kubeconfig or "~/.kube/config").expanduser()
     if not path.is_file():
         raise InstallError(f"no cluster: {path} does not exist; run `make cluster`, or set EVALUATION_CLUSTER=current")
     return path
