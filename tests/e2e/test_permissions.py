@@ -64,7 +64,21 @@ def a_range_of_jobs(world: World) -> str:
     world.until("paused", "paused")
     for name in ("inline-key", "large", "stopped", "refused"):
         world.ended(name, within=200)
+    take_the_time_to_live_away(world, "large")
     return url
+
+
+def take_the_time_to_live_away(world: World, job: str) -> None:
+    """From the Kubernetes Job of a job that has ended: the operator reads the whole of that job, and gives it back."""
+
+    def given() -> str:
+        """The name of the Kubernetes Job while it has a time to live."""
+        owned = [each for each in world.batch_jobs() if each["metadata"]["ownerReferences"][0]["name"] == job]
+        return next((each["metadata"]["name"] for each in owned if "ttlSecondsAfterFinished" in each["spec"]), "")
+
+    name = eventually(given, bool, 60, f"{job} has a time to live")
+    world.kubectl.patch("jobs.batch", name, {"spec": {"ttlSecondsAfterFinished": None}})
+    eventually(given, bool, 60, f"{job} has a time to live again")
 
 
 def a_range_of_requests(world: World, client: httpx.Client, url: str) -> None:
