@@ -130,7 +130,8 @@ class _Execution:
             if calling is not None:
                 await calling
         finally:
-            if calling is not None and not calling.done():
+            if calling is not None:
+                # Also one that has failed: an error that nobody takes is logged with its trace, after the verdict.
                 calling.cancel()
                 await asyncio.gather(calling, return_exceptions=True)
         if target is not None and any(plan.needs_tools for plan in plans):

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from evaluation_operator.resources import outcomes
 from evaluation_operator.resources.pinned import PinnedJob
 from evaluation_operator.resources.results import EvaluationResult
 from evaluation_operator.resources.samples import SampleRecord
-from evaluation_operator.runner.engines.base import Answer, Endpoints, Sample, TaskPlan
+from evaluation_operator.runner.engines.base import Answer, Endpoints, JobContext, Sample, TaskPlan
 from evaluation_operator.runner.errors import EndpointError, RunError
 from evaluation_operator.runner.execution import Run, execute
 from evaluation_operator.runner.progress import Progress
@@ -171,8 +174,21 @@ async def test_bad_error_share_is_refused(share: object, endpoint: FaultyEndpoin
 
 
 async def test_unknown_task_type_is_heard_even_when_the_endpoint_is_dead(tmp_path: Path) -> None:
-    pinned = pinned_job("http://127.0.0.1:9/v1/chat/completions", tasks={"t": {"type": "nope"}})
-    assert (await fails(pinned, tmp_path)).reason == outcomes.UNSUPPORTED_TASK
+    class Slow(ToyEngine):
+        def plan(self, job: JobContext) -> Sequence[TaskPlan]:
+            time.sleep(0.2)  # Longer than the preflight call takes to fail.
+            return super().plan(job)
+
+    said: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
+    tasks = {"t": {"type": "nope"}}
+    pinned = pinned_job("http://127.0.0.1:9/v1/chat/completions", tasks=tasks, max_retries=0)
+    error = await fails(pinned, tmp_path, Slow())
+    assert error.reason == outcomes.UNSUPPORTED_TASK
+    # What holds the frames of the run, and so the task of its preflight.
+    del error
+    gc.collect()
+    assert said == []
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://127.0.0.1:9/v1", "http://127.0.0.1:9/v1/responses"])

@@ -9,11 +9,12 @@ from typing import Any
 from evaluation_operator.resources.config import ConfigBody, Task
 from evaluation_operator.resources.target import TargetBody
 from evaluation_operator.runner.prompting import sampling
+from evaluation_operator.runner.settings import ERROR_SHARE_KEY
 
 from ..base import EndpointKind, InvalidSpec, UnsupportedTask
 from .catalog import CONFIG_TYPES, SERVICE_KEYS
 
-_EXTRA = ("native_calling", "custom_dataset", *SERVICE_KEYS)
+_EXTRA = ("native_calling", ERROR_SHARE_KEY, "custom_dataset", *SERVICE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,11 @@ def test_native_calling_goes_before_the_type() -> None:
     assert [(t.name, t.type, t.native) for t in found] == [("a", "simple", True), ("b", "java", True)]
 
 
+def test_what_a_run_takes_from_extra_is_no_stranger_to_bfcl() -> None:
+    """A share of failed samples may be allowed, whatever the engine."""
+    assert settings.tasks(config(params={"extra": {"allowed_error_share": 0.1}}))
+
+
 @pytest.mark.parametrize("value", ["true", 1, {}, "no"])
 def test_native_calling_must_be_a_boolean(value: Any) -> None:
     with pytest.raises(InvalidSpec, match="native_calling: must be true or false"):
