@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from conftest import MODEL, Setting, ended, target
-from nemo_microservices import APIStatusError
+from nemo_microservices import APIStatusError, NotFoundError
 
 LIVE = {
     "config": {
@@ -45,6 +45,15 @@ def test_55_live(c: Any, setting: Setting) -> None:
     score = answer.result.tasks["qa"].metrics["accuracy"].scores["string-check"]
     assert score.value == 1.0
     assert (score.stats.count, score.stats.mean, score.stats.sum) == (1, 1.0, 1.0)
+    assert answer.result.id.startswith("evaluation_result-")
+    assert (answer.result.groups, answer.result.custom_fields) == ({}, {})
+    # Nothing is kept: what the answer names cannot be fetched.
+    for get, identifier in (
+        (c.evaluation.jobs.retrieve, answer.result.job),
+        (c.evaluation.results.retrieve, answer.result.id),
+    ):
+        with pytest.raises(NotFoundError):
+            get(identifier)
     assert c.evaluation.jobs.list(**listed).pagination.total_results == before
 
 

@@ -50,6 +50,13 @@ async def test_without_a_token_the_answer_is_401(guarded: World, operation: Oper
     assert (await ask(guarded, operation)).status_code == 401
 
 
+async def test_whether_the_service_answers_is_told_without_a_token(guarded: World) -> None:
+    open_ones = [operation.path for operation in OPERATIONS if operation.open]
+    assert open_ones == ["/health"]
+    answer = await guarded.client.get("/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "healthy"})
+
+
 @each
 async def test_without_a_right_nothing_is_shown_or_done(guarded: World, operation: Operation) -> None:
     token = make_token("stranger")
