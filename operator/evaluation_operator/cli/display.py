@@ -84,7 +84,9 @@ class ConsoleHandler(logging.Handler):
         self._console = console
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._console.print(f"{record.levelname.lower()}: {record.getMessage()}", markup=False, highlight=False)
+        sample = getattr(record, "sample", None)
+        text = record.getMessage() if sample is None else f"{record.getMessage()} (sample {sample})"
+        self._console.print(f"{record.levelname.lower()}: {text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def score_table(result: EvaluationResult) -> Table:
