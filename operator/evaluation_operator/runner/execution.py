@@ -116,6 +116,7 @@ class _Execution:
         except OSError as error:
             raise output_error(error) from error
         self._progress.stage = "finished"
+        self._progress.completed = True
         return result
 
     async def _prepare(self, client: HttpClient) -> tuple[Engine, list[TaskPlan]]:

@@ -33,6 +33,8 @@ class Progress:
 
     stage: Stage = "preflight"
     tasks: dict[str, TaskProgress] = field(default_factory=dict)
+    completed: bool = False
+    """The result gate let the result pass: nothing is left to do, though allowed errors may have left samples out."""
 
     def begin(self, tasks: Iterable[tuple[str, int]]) -> None:
         """Set the tasks and their numbers of samples, once they are known."""
@@ -52,8 +54,10 @@ class Progress:
 
     @property
     def percent(self) -> float:
-        """Per cent of all samples that were answered, 0 to 100, one decimal; 100 only when all are."""
+        """Per cent of all samples that were answered, 0 to 100, one decimal; 100 when all are, or the run completed."""
         total = self.total
+        if self.completed:
+            return 100.0
         return int(1000 * self.answered / total) / 10 if total else 0.0
 
     def states(self) -> dict[str, TaskState]:

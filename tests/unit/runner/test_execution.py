@@ -152,7 +152,11 @@ async def test_allowed_error_share_lets_some_fail_and_leaves_them_out(endpoint: 
 
     endpoint.fault = one_fails
     extra = {"allowed_error_share": 0.1}
-    result = await run(pinned_job(endpoint.url, tasks=many(10), extra=extra), tmp_path)
+    progress = Progress()
+    setup = Run(Secrets(values={}), tmp_path, progress, load_toy)
+    result = await execute(pinned_job(endpoint.url, tasks=many(10), extra=extra), setup)
+    # Whoever follows the job waits for 100.
+    assert (progress.percent, progress.answered) == (100.0, 9)
     assert result.tasks is not None
     task = result.tasks["task1"]
     assert task.metrics["exact"].scores["match"].value == 1.0
