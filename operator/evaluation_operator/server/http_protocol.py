@@ -19,6 +19,7 @@ STALL_SECONDS = 60.0
 """How long an answer may wait without its reader taking anything of it."""
 LEAST_PACE = 1024
 """Bytes a second at which an answer is to be taken when it does not stall."""
+_PIECE = 1024 * 1024
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -39,6 +40,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = True
         self._timer: asyncio.TimerHandle | None = None
         self._full: asyncio.TimerHandle | None = None
+        self.app = in_pieces(self.app)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -109,3 +111,26 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._full is not None:
             self._full.cancel()
             self._full = None
+
+
+def in_pieces(app: Any) -> Any:
+    """The same application, whose large answers are written piece by piece as their reader takes them.
+
+    uvicorn takes for sent what is written at once. Behind TLS it is then encrypted in one go, while all other requests
+    wait, and what its reader has not taken is lost when the connection is closed, which TLS waits for 30 s at most.
+    """
+
+    async def paced(scope: Any, receive: Any, send: Any) -> None:
+        async def send_in_pieces(message: Any) -> None:
+            body = message.get("body", b"")
+            if len(body) <= _PIECE:
+                await send(message)
+                return
+            view = memoryview(body)
+            for start in range(0, len(view), _PIECE):
+                more = message.get("more_body", False) or start + _PIECE < len(view)
+                await send({**message, "body": view[start : start + _PIECE], "more_body": more})
+
+        await app(scope, receive, send_in_pieces)
+
+    return paced

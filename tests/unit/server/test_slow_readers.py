@@ -35,7 +35,8 @@ class Patient(BoundedHttpProtocol):
     stall_seconds = 1.0
 
 
-class Hurried(Patient):
+class Hurried(BoundedHttpProtocol):
+    stall_seconds = 2.0
     least_pace = 10**9
 
 
@@ -81,19 +82,19 @@ async def asked(port: int, path: str = "/", tls: ssl.SSLContext | None = None) -
         writer.transport.abort()
 
 
-async def read_slowly(reader: asyncio.StreamReader) -> int:
+async def read_slowly(reader: asyncio.StreamReader, pause: float = 0.005) -> int:
     """Bytes of the answer that came. Takes more than a second for all."""
     await reader.readuntil(b"\r\n\r\n")
     got = 0
     with contextlib.suppress(ConnectionError):
         while got < LARGE and (chunk := await reader.read(256 * 1024)):
             got += len(chunk)
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(pause)
     return got
 
 
 async def cut(server: uvicorn.Server) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(8):
         while server.server_state.connections or server.server_state.tasks:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -135,9 +136,33 @@ async def test_a_slow_but_steady_reader_gets_everything(pieces: int) -> None:
 
 async def test_a_reader_that_takes_too_little_is_cut(caplog: pytest.LogCaptureFixture) -> None:
     async with serving(answering(1), Hurried, lifespan="off") as (port, server), asked(port) as reader:
-        assert await read_slowly(reader) < LARGE
+        reading = asyncio.create_task(read_slowly(reader, 0.3))
         await cut(server)
+        reading.cancel()
     assert "its reader took an answer more slowly than 1000000000 bytes/s" in caplog.text
+
+
+@pytest.mark.parametrize("pieces", [1, 96], ids=["at-once", "in-pieces"])
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "tls"])
+async def test_an_answer_is_sent_when_its_reader_has_nearly_all_of_it(
+    secured: bool, pieces: int, certificates: tuple[dict[str, str], ssl.SSLContext]
+) -> None:
+    config, trusting = certificates if secured else ({}, None)
+    whole = answering(pieces)
+    sent = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await whole(scope, receive, send)
+        sent.set()
+
+    async with (
+        serving(app, Patient, lifespan="off", **config) as (port, _),
+        asked(port, tls=trusting) as reader,
+    ):
+        await asyncio.sleep(0.3)
+        assert not sent.is_set()
+        assert await read_slowly(reader) == LARGE
+        assert sent.is_set()
 
 
 async def test_a_download_that_nobody_takes_gives_its_place_back(tmp_path: Path) -> None:
