@@ -10,7 +10,7 @@ from pydantic import Field
 from .base import StrictModel
 from .config import EntryName
 from .outcomes import Outcome
-from .results import MAX_HEADLINE_SCORES, EvaluationResult
+from .results import MAX_HEADLINE_NAME, MAX_HEADLINE_SCORES, EvaluationResult
 
 SCHEMA_VERSION: Final = "1"
 MAX_REPORT_BYTES: Final = 1024 * 1024
@@ -77,7 +77,7 @@ class Summary(StrictModel):
     """Samples asked for."""
     inference_errors: int = Field(default=0, ge=0, le=10**9)
     """Samples whose requests failed for good."""
-    headline: dict[Annotated[str, Field(max_length=512)], float] = Field(
+    headline: dict[Annotated[str, Field(max_length=MAX_HEADLINE_NAME)], float] = Field(
         default_factory=dict, max_length=MAX_HEADLINE_SCORES
     )
     """Scores as ``task/metric/score``: value. Cut to what fits; ``truncated`` says so."""

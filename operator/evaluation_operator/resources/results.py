@@ -10,6 +10,8 @@ from .base import FreeForm, StrictModel
 
 MAX_HEADLINE_SCORES: Final = 512
 """Most scores of a headline: in a status, and in a termination message."""
+MAX_HEADLINE_NAME: Final = 512
+"""Characters of a score's name in a headline at most: task, metric and score may have 256 each."""
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 

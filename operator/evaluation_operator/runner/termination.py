@@ -6,13 +6,18 @@ from pathlib import Path
 
 from evaluation_operator.resources.pinned import canonical_json
 from evaluation_operator.resources.reports import MAX_MESSAGE, MAX_SUMMARY_BYTES, Summary
+from evaluation_operator.resources.results import MAX_HEADLINE_NAME
 
 
 def fit(summary: Summary) -> bytes:
     """Return the summary as JSON of at most ``MAX_SUMMARY_BYTES`` bytes.
 
     First the headline gives way, from its end (``truncated`` then says so), then the message; the outcome never.
+    A score whose name is longer than a summary may have it is left out: with it the whole summary would be refused.
     """
+    named = {name: value for name, value in summary.headline.items() if len(name) <= MAX_HEADLINE_NAME}
+    if len(named) < len(summary.headline):
+        summary = summary.model_copy(update={"headline": named, "truncated": True})
     content = _dump(summary)
     kept = len(summary.headline)
     while len(content) > MAX_SUMMARY_BYTES and kept:

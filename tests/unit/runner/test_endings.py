@@ -41,6 +41,14 @@ def test_the_first_scores_stay_when_the_headline_is_cut() -> None:
     assert list(found.headline) == list(headline)[: len(found.headline)] or "task0" in next(iter(found.headline))
 
 
+def test_a_name_that_is_too_long_for_a_summary_does_not_cost_the_others() -> None:
+    """The runner puts in what was measured, unchecked; the operator refuses a summary that breaks its form."""
+    long = "/".join(("t" * 128, "m" * 128, "s" * 256))
+    summary = Summary(job_uid="u", outcome="completed").model_copy(update={"headline": {long: 1.0, "t/m/s": 0.5}})
+    found = Summary.model_validate(json.loads(fit(summary)))
+    assert (found.headline, found.truncated) == ({"t/m/s": 0.5}, True)
+
+
 def test_a_message_becomes_one_bounded_line() -> None:
     assert one_line("a\n  b\tc") == "a b c"
     assert len(one_line("x" * 5000)) == 1024
