@@ -131,12 +131,18 @@ def test_the_status_details_have_no_status() -> None:
 
 
 def test_the_result_is_of_the_job() -> None:
-    status = {"results": RESULTS, "startTime": "2026-01-31T12:00:10Z", "completionTime": "2026-01-31T12:01:00Z"}
+    status: dict[str, Any] = {
+        "results": RESULTS,
+        "startTime": "2026-01-31T12:00:10Z",
+        "completionTime": "2026-01-31T12:01:00Z",
+    }
+    status["artifacts"] = {"url": "http://api/archive", "digest": "sha256:0", "size": 1}
     body = g.stored(g.job_v1({"target": g.TARGET, "config": g.CONFIG}), phase="completed", **status)
     job, result = v1.job(body, None, None), v1.result(body)
     assert (result["job"], result["id"]) == (job["id"], job["result"])
     assert identifiers.uid_of(result["id"], identifiers.RESULT) == body["metadata"]["uid"]
     assert (result["tasks"], result["groups"]) == (RESULTS["tasks"], {})
+    assert result["files_url"] == "http://api/archive"
     assert result["created_at"] == "2026-01-31T12:00:10.000000"
     assert result["updated_at"] == "2026-01-31T12:01:00.000000"
     whole = {"tasks": {"task2": {"metrics": {}}}}

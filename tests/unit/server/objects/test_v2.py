@@ -121,7 +121,10 @@ def test_the_status_tree_tells_of_the_tasks() -> None:
     error = {"reason": "EndpointUnusable", "message": "no answer"}
     failed = v2.status(g.stored(draft, phase="error", status_details=details, error_details=error))
     assert failed["error_details"] == failed["steps"][0]["error_details"] == error
-    assert [task["status"] for task in failed["steps"][0]["tasks"]] == ["completed", "error"]
+    assert failed["steps"][0]["tasks"] == [
+        {"id": "a", "status": "completed", "status_details": {}, "error_details": {}, "error_stack": ""},
+        {"id": "b", "status": "error", "status_details": {}, "error_details": error, "error_stack": ""},
+    ]
 
 
 @settings(max_examples=30)
