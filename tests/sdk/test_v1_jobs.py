@@ -106,6 +106,7 @@ def test_50_results(c: Any, v2: Any, setting: Setting, done: Any) -> None:
     assert result.id.startswith("evaluation_result-")
     assert result.tasks["task1"].metrics
     assert result.groups == {}
+    assert result.files_url.endswith("/results/artifacts/download")
     assert c.evaluation.results.retrieve(result.id).tasks == result.tasks
     custom = c.evaluation.jobs.create(
         namespace=setting.namespace,
