@@ -94,6 +94,32 @@ async def test_a_filter_tells_nothing_of_a_target_that_may_not_be_read(guarded: 
     assert [await found(query) for query in guesses] == [1, 1, 1]
 
 
+async def test_a_job_of_v1_shows_of_a_target_that_may_not_be_read_its_name_alone(guarded: World) -> None:
+    target = {"type": "rows", "rows": [{"a": "their rows"}], "description": "secret plan"}
+    await guarded.cluster.create(EVALUATION_TARGETS, "theirs", {"metadata": {"name": "t"}, "spec": target})
+    spec = {"target": {"name": "t", "namespace": "theirs"}, "config": {"type": "custom"}}
+    made = await guarded.cluster.create(EVALUATION_JOBS, "mine", {"metadata": {"name": "j"}, "spec": spec})
+    tokens = {name: make_token(name) for name in ("anna", "otto")}
+    for name, token in tokens.items():
+        guarded.cluster.add_token(token, guarded.settings.access.audience, Identity(name, f"uid of {name}"))
+        guarded.cluster.grant(name, "get list patch", EVALUATION_JOBS, "mine")
+    guarded.cluster.grant("otto", "get", EVALUATION_TARGETS, "theirs")
+
+    async def seen(name: str) -> list[dict[str, Any]]:
+        path, headers = "/v1/evaluation/jobs", {"Authorization": f"Bearer {tokens[name]}"}
+        one = await guarded.client.get(f"{path}/{job_id(made['metadata']['uid'])}", headers=headers)
+        listed = await guarded.client.get(f"{path}?filter[namespace]=mine", headers=headers)
+        cancelled = await guarded.client.post(f"{path}/{job_id(made['metadata']['uid'])}/cancel", headers=headers)
+        assert [answer.status_code for answer in (one, listed, cancelled)] == [200, 200, 200]
+        return [one.json()["target"], listed.json()["data"][0]["target"], cancelled.json()["target"]]
+
+    # What was shown to one who may is kept, and not for the other.
+    for shown in await seen("otto"):
+        assert (shown["rows"], shown["description"]) == ([{"a": "their rows"}], "secret plan")
+    for shown in await seen("anna"):
+        assert (shown["namespace"], shown["name"], shown["rows"], shown["description"]) == ("theirs", "t", None, None)
+
+
 async def test_with_the_right_the_job_is_shown(guarded: World) -> None:
     token = make_token("anna")
     guarded.cluster.add_token(token, guarded.settings.access.audience, Identity("anna", "u"))
