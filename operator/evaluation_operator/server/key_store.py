@@ -58,10 +58,7 @@ class KeyStore:
                 content = (await self._cluster.get(SECRETS, source, name)).get("data") or {}
             except NotFound:
                 continue
-            try:
-                await self._cluster.create(SECRETS, namespace, keys.secret(name, made_for, data=content))
-            except AlreadyExists:
-                await self._renew(namespace, name, content)
+            await self._make_or_renew(namespace, name, made_for, content)
 
     async def own(self, namespace: str, names: Iterable[str], resource: Resource, owner: Body) -> None:
         """Makes an object one of the owners of Secrets: each goes when its last owner has gone."""
@@ -141,6 +138,20 @@ class KeyStore:
             (spec.get(part) or {}).get("name") for part in ("target", "config")
         )
         return body if refers or secret in keys.secrets_of(spec) else None
+
+    async def _make_or_renew(self, namespace: str, name: str, made_for: str, content: Body) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._cluster.create(SECRETS, namespace, keys.secret(name, made_for, data=content))
+            except AlreadyExists:
+                try:
+                    await self._renew(namespace, name, content)
+                except (NotFound, Conflict):
+                    # It went with its last owner, and may have been made anew.
+                    if attempt + 1 == _ATTEMPTS:
+                        raise
+                    continue
+            return
 
     async def _renew(self, namespace: str, name: str, content: Body) -> None:
         there = await self._cluster.get(SECRETS, namespace, name)

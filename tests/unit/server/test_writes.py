@@ -18,6 +18,7 @@ from evaluation_operator.cluster.port import (
     EVALUATION_TARGETS,
     SECRETS,
     Body,
+    Resource,
 )
 from evaluation_operator.lifecycle.views import job_view
 from evaluation_operator.resources.secrets import lift
@@ -151,6 +152,25 @@ async def test_a_copy_that_is_there_is_brought_up_to_date(world: World) -> None:
     await world.cluster.patch(SECRETS, "models", copy["metadata"]["name"], {"data": renewed})
     await world.v1_job(target="models/t", config=g.CONFIG, namespace="team-a")
     assert [secret["data"] for secret in world.secrets()] == [renewed, renewed]
+
+
+async def test_a_copy_that_goes_with_its_last_job_at_that_moment_is_made_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.target(name="t", namespace="models", **WITH_KEY)
+    first = await world.v1_job(target="models/t", config=g.CONFIG, namespace="team-a")
+    get = world.cluster.get
+
+    async def first_gone(resource: Resource, namespace: str, name: str) -> Body:
+        if (resource, namespace) == (SECRETS, "team-a"):
+            monkeypatch.undo()
+            await world.writes.delete(ANYBODY, EVALUATION_JOBS, first)
+        return await get(resource, namespace, name)
+
+    monkeypatch.setattr(world.cluster, "get", first_gone)
+    second = await world.v1_job(target="models/t", config=g.CONFIG, namespace="team-a")
+    [copy] = [secret for secret in world.secrets() if secret["metadata"]["namespace"] == "team-a"]
+    assert [owner["uid"] for owner in copy["metadata"]["ownerReferences"]] == [second["metadata"]["uid"]]
 
 
 async def test_a_secret_of_somebody_else_gets_no_owner_that_would_take_it_away(world: World) -> None:
