@@ -115,7 +115,9 @@ def _text(value: Any) -> str:
         return ", ".join(map(_text, value))
     if isinstance(value, Mapping):
         return ", ".join(f"{_name(name)} {_text(each)}" for name, each in value.items())
-    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 10_000 else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:.0f}"
 
 
 if __name__ == "__main__":

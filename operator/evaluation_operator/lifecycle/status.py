@@ -1,6 +1,7 @@
 """The operator's part of the status: composed as a whole, compared, and turned into a merge patch.
 
-evaluation-api owns `results`, `artifacts` and all of `status_details` but its message; nothing here names them. The
+evaluation-api owns `results`, `artifacts` and all of `status_details` but its message. Nothing here names them, except
+that an end without a score takes away `results`: a pod may have reported them and be lost, and the next one fail. The
 whole part is bounded: messages of 1 KiB, a headline of 16 KiB, everything else fixed in size.
 """
 
@@ -34,6 +35,9 @@ OWNED: Final = (
 
 IDLE: Final = phases.TERMINAL | {phases.PAUSED}
 """Phases in which nothing is under way."""
+
+FAILED: Final = frozenset({phases.ERROR, phases.CANCELLED})
+"""Ends without a score. Nothing is reported into such a status any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,15 @@ def refreshed(o: Observed) -> dict[str, Any]:
     status["observedGeneration"] = o.job.generation
     unknown = State("Unknown", reasons.NOT_YET)
     wanted = {kind: conditions.state(o.job.status, kind) or unknown for kind in conditions.TYPES}
-    wanted[conditions.RESULTS_STORED] = results_stored(o, terminal=True)
+    wanted[conditions.RESULTS_STORED] = results_stored(o, status["phase"])
     status["conditions"] = conditions.render(o.job.status, wanted, o.job.generation, o.now)
     return status
 
 
 def merge_diff(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Return the merge patch (RFC 7386) that makes the operator's part of `current` equal to `wanted`; `{}` when it
-    is so already. Fields of evaluation-api are never in it."""
-    patch = {}
+    is so already. Fields of evaluation-api are never in it, but for results that no score may come of."""
+    patch: dict[str, Any] = {}
     for key in OWNED:
         changed = _diff(current.get(key), wanted.get(key))
         if changed is not _SAME:
@@ -112,14 +116,16 @@ def merge_diff(current: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[st
     said = wanted.get("status_details", {}).get("message")
     if said != message:
         patch["status_details"] = {"message": said}
+    if wanted.get("phase") in FAILED and current.get("results") is not None:
+        patch["results"] = None
     return patch
 
 
-def results_stored(o: Observed, *, terminal: bool) -> State:
-    """Return what the condition ResultsStored says. Not before the end, to spare a write of the status."""
-    if not terminal:
+def results_stored(o: Observed, phase: str) -> State:
+    """Return what the condition ResultsStored says in a phase. Not before the end, to spare a write of the status."""
+    if phase not in phases.TERMINAL:
         return State("Unknown", reasons.NOT_YET)
-    if score.stored_result(o.job.status.get("results")) is not None:
+    if phase not in FAILED and score.stored_result(o.job.status.get("results")) is not None:
         return State("True", reasons.STORED)
     return State("False", reasons.NOT_REPORTED)
 
@@ -135,7 +141,7 @@ def _conditions(
     before = conditions.state(o.job.status, conditions.ACCEPTED)
     if said is None:
         said = State("True", reasons.ACCEPTED) if accepted else before or State("Unknown", word(phase))
-    failed = phase in {phases.ERROR, phases.CANCELLED}
+    failed = phase in FAILED
     if phase == phases.COMPLETED:
         ready = State("True", reason, message)
     else:
@@ -145,7 +151,7 @@ def _conditions(
         conditions.READY: ready,
         conditions.RECONCILING: State("False" if phase in IDLE else "True", word(phase)),
         conditions.STALLED: State("True", reason, message) if failed else State("False", word(phase)),
-        conditions.RESULTS_STORED: results_stored(o, terminal=phase in phases.TERMINAL),
+        conditions.RESULTS_STORED: results_stored(o, phase),
     }
 
 

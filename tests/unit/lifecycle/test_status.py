@@ -75,11 +75,22 @@ def test_any_status_at_all_is_brought_to_what_is_wanted_without_touching_evaluat
     observed = observe(raw_job({**status, **FOREIGN}), child=raw_batch_job())
     decision = decide(observed)
     after = written(observed, decision)
-    for key in ("results", "artifacts"):
-        assert after[key] == FOREIGN[key]
+    assert after["artifacts"] == FOREIGN["artifacts"]
+    # Results stay until an end without a score.
+    failed = decision.status is not None and decision.status["phase"] in {"error", "cancelled"}
+    assert after.get("results") == (None if failed else FOREIGN["results"])
     assert {**after["status_details"], "message": ""} == {**FOREIGN["status_details"], "message": ""}
     if decision.status is not None:
         assert merge_diff(after, decision.status) == {}
+
+
+@pytest.mark.parametrize("phase", ["error", "cancelled"])
+def test_an_end_without_a_score_takes_away_what_an_earlier_pod_reported(phase: str) -> None:
+    results = {"tasks": {"t": {"metrics": {"m": {"scores": {"s": {"value": 1.0}}}}}}}
+    patch = merge_diff({"phase": "active", "results": results}, {"phase": phase})
+    assert patch == {"phase": phase, "results": None}
+    assert merge_diff({"phase": phase}, {"phase": phase}) == {}
+    assert merge_diff({"phase": "active", "results": results}, {"phase": "completed"}) == {"phase": "completed"}
 
 
 @given(st.text(max_size=3000), st.integers(8, 200))

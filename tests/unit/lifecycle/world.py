@@ -282,6 +282,7 @@ class Cluster:
             assert self.child is None or _finished(self.child), "cancelled while it ran"
         assert ("error_details" in status) == (after == "error")
         assert after == "completed" or "score" not in status
+        assert after not in {"error", "cancelled"} or "results" not in status, "a score without a completion"
         self.job["status"] = status
         if after != before:
             self.phases.append(after)
