@@ -10,15 +10,18 @@ import pytest
 
 from evaluation_operator.cluster.port import (
     ACCESS_REVIEWS,
+    EVALUATION_CONFIGS,
     EVALUATION_JOBS,
     EVALUATION_TARGETS,
     TOKEN_REVIEWS,
     Identity,
 )
 from evaluation_operator.resources.identity import job_id
+from evaluation_operator.server.objects.identifiers import result_id
 from evaluation_operator.server.rest.openapi.document import OPERATIONS
 from evaluation_operator.server.rest.openapi.operation import Operation
-from tests.unit.server.world import World, make_token
+from tests.support.objects import CONFIG, TARGET
+from tests.unit.server.world import NAME, NAMESPACE, World, make_token
 from tests.unit.server.world import world as make_world
 
 GUARDED = [operation for operation in OPERATIONS if not operation.open]
@@ -28,16 +31,30 @@ each = pytest.mark.parametrize("operation", GUARDED, ids=lambda operation: opera
 @pytest.fixture
 async def guarded(tmp_path: Path) -> AsyncIterator[World]:
     async with make_world(tmp_path, access={"mode": "kubernetes"}) as made, made.app.router.lifespan_context(made.app):
+        for resource, name, spec in ((EVALUATION_TARGETS, "t", TARGET), (EVALUATION_CONFIGS, "c", CONFIG)):
+            await made.cluster.create(resource, NAMESPACE, {"metadata": {"name": name}, "spec": spec})
+        results = {"tasks": {"task1": {"metrics": {}}}}
+        made.cluster.set_status(EVALUATION_JOBS, NAMESPACE, NAME, {"phase": "completed", "results": results})
         yield made
 
 
 async def ask(world: World, operation: Operation, **headers: str) -> Any:
-    """The operation on what there is: the job of the world, and what a caller might guess."""
-    found = {"job_id": job_id(world.run.uid), "result_id": "evaluation_result-1111111111111111", "namespace": "team-a"}
+    """The operation on what there is: the job of the world, its result, a target and a config."""
+    job = job_id(world.run.uid)
+    found = {"job_id": job, "result_id": result_id(world.run.uid), "namespace": NAMESPACE}
     found |= {"result_name": "artifacts", "target_name": "t", "config_name": "c"}
     body = next(iter(operation.examples.values()), None)
+    if operation.id == "v1_create_result":
+        body = {**body, "job": job} if body else None
     path = operation.path.format(**found)
     return await world.client.request(operation.method, path, json=body, headers=headers)
+
+
+def caller(world: World, name: str) -> dict[str, str]:
+    """The headers of somebody without any right yet."""
+    token = make_token(name)
+    world.cluster.add_token(token, world.settings.access.audience, Identity(name, f"uid of {name}"))
+    return {"Authorization": f"Bearer {token}"}
 
 
 def changes(world: World) -> int:
@@ -59,13 +76,40 @@ async def test_whether_the_service_answers_is_told_without_a_token(guarded: Worl
 
 @each
 async def test_without_a_right_nothing_is_shown_or_done(guarded: World, operation: Operation) -> None:
-    token = make_token("stranger")
-    guarded.cluster.add_token(token, guarded.settings.access.audience, Identity("stranger", "u"))
     before = changes(guarded)
-    answer = await ask(guarded, operation, Authorization=f"Bearer {token}")
-    assert answer.status_code in (403, 404), answer.text
+    answer = await ask(guarded, operation, **caller(guarded, "stranger"))
+    assert answer.status_code == 403, answer.text
     assert answer.json().keys() == {"detail"}
     assert changes(guarded) == before
+
+
+@pytest.mark.parametrize(
+    "operation", [each for each in GUARDED if each.method != "get"], ids=lambda operation: operation.id
+)
+async def test_who_may_only_read_changes_nothing(guarded: World, operation: Operation) -> None:
+    headers = caller(guarded, "reader")
+    for resource in (EVALUATION_JOBS, EVALUATION_TARGETS, EVALUATION_CONFIGS):
+        guarded.cluster.grant("reader", "get list", resource)
+    before = changes(guarded)
+    answer = await ask(guarded, operation, **headers)
+    assert answer.status_code == 403, answer.text
+    assert changes(guarded) == before
+
+
+@pytest.mark.parametrize("name", ["t", "none"])
+async def test_a_reference_needs_the_right_to_read_where_it_leads(guarded: World, name: str) -> None:
+    headers = caller(guarded, "anna")
+    guarded.cluster.grant("anna", "create", EVALUATION_JOBS, "mine")
+    body = {"namespace": "mine", "spec": {"target": f"{NAMESPACE}/{name}", "config": CONFIG}}
+    before = changes(guarded)
+    answer = await guarded.client.post("/v2/evaluation/jobs", json=body, headers=headers)
+    assert answer.status_code == 403, answer.text
+    assert changes(guarded) == before
+    guarded.cluster.grant("anna", "get", EVALUATION_TARGETS, NAMESPACE)
+    guarded.clock.now += 100
+    answer = await guarded.client.post("/v2/evaluation/jobs", json=body, headers=headers)
+    # The target allows no other namespace, but now that may be told.
+    assert answer.status_code == (422 if name == "t" else 404), answer.text
 
 
 async def test_a_filter_tells_nothing_of_a_target_that_may_not_be_read(guarded: World) -> None:
