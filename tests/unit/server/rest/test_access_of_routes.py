@@ -138,6 +138,17 @@ async def test_a_filter_tells_nothing_of_a_target_that_may_not_be_read(guarded: 
     assert [await found(query) for query in guesses] == [1, 1, 1]
 
 
+async def test_a_list_of_results_has_those_of_jobs_that_may_be_listed(guarded: World) -> None:
+    headers = caller(guarded, "anna")
+    guarded.cluster.grant("anna", "list", EVALUATION_JOBS, "mine")
+    spec = {"target": TARGET, "config": CONFIG}
+    made = await guarded.cluster.create(EVALUATION_JOBS, "mine", {"metadata": {"name": "j"}, "spec": spec})
+    guarded.cluster.set_status(EVALUATION_JOBS, "mine", "j", {"phase": "completed", "results": {"tasks": {"t": {}}}})
+    listed = (await guarded.client.get("/v1/evaluation/results", headers=headers)).json()
+    assert [result["id"] for result in listed["data"]] == [result_id(made["metadata"]["uid"])]
+    assert listed["pagination"]["total_results"] == 1
+
+
 async def test_a_job_of_v1_shows_of_a_target_that_may_not_be_read_its_name_alone(guarded: World) -> None:
     target = {"type": "rows", "rows": [{"a": "their rows"}], "description": "secret plan"}
     await guarded.cluster.create(EVALUATION_TARGETS, "theirs", {"metadata": {"name": "t"}, "spec": target})
