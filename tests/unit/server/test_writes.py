@@ -239,6 +239,15 @@ async def test_a_change_goes_on_when_another_came_first(world: World) -> None:
     assert changed["spec"]["description"] == "d"
 
 
+async def test_a_change_reaches_no_other_object_of_the_same_name(world: World) -> None:
+    target = await world.target(name="t", **g.TARGET)
+    place = target["metadata"]["namespace"], target["metadata"]["name"]
+    await world.cluster.delete(EVALUATION_TARGETS, *place)
+    other = await world.target(name="t", **g.TARGET)
+    assert (await refused(world.change(target, description="d"))).status == 404
+    assert await world.cluster.get(EVALUATION_TARGETS, *place) == other
+
+
 async def test_a_config_is_changed_in_the_same_way(world: World) -> None:
     params = {"temperature": 0.5, "extra": {"hf_token": KEY}}
     config = await world.config(type="gsm8k", name="c", params=params)
