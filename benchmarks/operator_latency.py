@@ -206,7 +206,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--singles", type=int, default=300, help="jobs applied one at a time (default 300)")
     parser.add_argument("--many", type=int, default=1000, help="jobs applied at once (default 1000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of many (default 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of many (default 5)")
     given = parser.parse_args()
     with control_plane(controllers=()) as kubeconfig, tempfile.TemporaryDirectory() as directory:
         met = asyncio.run(measure(kubeconfig, Path(directory), given.singles, given.many, given.rounds))

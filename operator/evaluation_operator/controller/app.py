@@ -73,7 +73,7 @@ class Operator:
         self.metrics = metrics or Metrics()
         self.queue = WorkQueue()
         self.world = World(self.queue)
-        self.recorder = Recorder(cluster, identity.name, busy=lambda: len(self.queue) > 0)
+        self.recorder = Recorder(cluster, identity.name, rest=lambda: self.queue.rest)
         lease = settings.lease
         self.elector = Elector(
             cluster,

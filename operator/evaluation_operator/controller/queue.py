@@ -33,6 +33,7 @@ class WorkQueue:
         self._later: list[tuple[float, Key]] = []
         self._wake = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._worked_at = float("-inf")
         self._getters: deque[asyncio.Future[None]] = deque()
         self.adds = 0
         self.retries = 0
@@ -49,6 +50,11 @@ class WorkQueue:
     def busy(self) -> int:
         """Keys being worked on."""
         return len(self._busy)
+
+    @property
+    def rest(self) -> float:
+        """Seconds since the last key was done; 0 while one is ready or worked on."""
+        return 0.0 if self._dirty or self._busy else self._clock() - self._worked_at
 
     def oldest(self) -> float:
         """Seconds that the key at the head has been waiting; 0 when none is."""
@@ -116,6 +122,7 @@ class WorkQueue:
     def done(self, key: Key) -> None:
         """The work on the key has ended, however it did."""
         self._busy.discard(key)
+        self._worked_at = self._clock()
         if not self._busy:
             self._quiet.set()
         if key in self._dirty:

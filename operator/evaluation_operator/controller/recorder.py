@@ -26,8 +26,10 @@ log = logging.getLogger(__name__)
 
 QUEUED = 10_000
 REMEMBERED = 10_000
-#: How long events wait at most for jobs that are to be worked on (seconds).
+#: How long an event waits at most for jobs that are worked on (seconds).
 GIVE_WAY_SECONDS = 10.0
+#: Many jobs at once leave pauses between two of them; a rest is longer (seconds).
+REST_SECONDS = 0.25
 #: Writes a second over all objects, and how many may come at once.
 RATE, BURST = 25.0, 50.0
 #: Of one object: as client-go's, 25 at once and one each five minutes.
@@ -70,22 +72,24 @@ class _Item:
     about: Body
     event: Event
     at: datetime
+    queued: float
 
 
 class Recorder:
-    """Records events on EvaluationJobs. `instance` names this replica; while it is `busy`, events wait a while."""
+    """Records events on EvaluationJobs. `instance` names this replica. `rest` tells for how many seconds it has not
+    worked on any job: while it does, events wait, each for a while."""
 
     def __init__(
         self,
         cluster: ClusterPort,
         instance: str,
         *,
-        busy: Callable[[], bool] = lambda: False,
+        rest: Callable[[], float] = lambda: REST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.dropped = 0
-        self._busy = busy
+        self._rest = rest
         self._cluster = cluster
         self._instance = instance
         self._clock = clock
@@ -113,26 +117,26 @@ class Recorder:
             "uid": uid,
         }
         name = event_name(str(metadata["name"]), uid, event)
-        self._queue.append(_Item(str(metadata["namespace"]), name, about, event, self._now()))
+        self._queue.append(_Item(str(metadata["namespace"]), name, about, event, self._now(), self._clock()))
         self._some.set()
 
     async def run(self) -> None:
         """Writes queued events, for ever."""
         while True:
             await self._some.wait()
-            await self._give_way()
             while self._queue:
-                if pause := self._all.take():
+                pause = self._gives_way() or self._all.take()
+                if pause:
                     await asyncio.sleep(pause)
-                    continue
-                await self._write_next()
+                else:
+                    await self._write_next()
             self._some.clear()
 
-    async def _give_way(self) -> None:
-        """Jobs come before what is told of them, for a while."""
-        until = self._clock() + GIVE_WAY_SECONDS
-        while self._busy() and self._clock() < until:  # noqa: ASYNC110 - the queue knows no recorder
-            await asyncio.sleep(0.1)
+    def _gives_way(self) -> float:
+        """Jobs come before what is told of them: the seconds after which to look again, 0 for an event whose turn it
+        is."""
+        waited = self._clock() - self._queue[0].queued
+        return max(0.0, min(REST_SECONDS - self._rest(), GIVE_WAY_SECONDS - waited))
 
     async def flush(self, seconds: float) -> None:
         """Writes what is queued, for at most so many seconds, without regard to the rate: before the

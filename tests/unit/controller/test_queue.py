@@ -135,3 +135,15 @@ async def test_idle_waits_for_the_last_key(queue: WorkQueue) -> None:
     assert not waiting.done()
     queue.done(A)
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_it_rests_from_when_the_last_key_is_done(queue: WorkQueue, clock: Clock) -> None:
+    assert queue.rest > 0
+    queue.add(A)
+    clock.advance(5)
+    assert queue.rest == 0
+    key = await queue.get()
+    assert queue.rest == 0
+    queue.done(key)
+    clock.advance(3)
+    assert queue.rest == 3

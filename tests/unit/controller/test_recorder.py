@@ -135,11 +135,31 @@ def test_a_bucket_fills_again(clock: Clock) -> None:
 
 async def test_events_wait_for_jobs_but_not_for_ever(cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GIVE_WAY_SECONDS", 0.3)
-    recorder = Recorder(cluster, "replica", busy=lambda: True)
+    recorder = Recorder(cluster, "replica", rest=lambda: 0.0)
     running = asyncio.create_task(recorder.run())
     recorder.record(METADATA, EVENT)
     await asyncio.sleep(0.15)
     assert cluster.objects(EVENTS) == []
     await asyncio.sleep(0.5)
     assert len(cluster.objects(EVENTS)) == 1
+    running.cancel()
+
+
+async def test_jobs_that_come_after_the_first_event_was_written_hold_up_the_next(
+    cluster: MemoryCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REST_SECONDS", 0.01)
+    rest = 1.0
+    recorder = Recorder(cluster, "replica", rest=lambda: rest)
+    running = asyncio.create_task(recorder.run())
+    recorder.record(METADATA, EVENT)
+    await asyncio.sleep(0.05)
+    assert len(cluster.objects(EVENTS)) == 1
+    rest = 0.0
+    recorder.record({**METADATA, "uid": "u2"}, EVENT)
+    await asyncio.sleep(0.05)
+    assert len(cluster.objects(EVENTS)) == 1
+    rest = 1.0
+    await asyncio.sleep(0.05)
+    assert len(cluster.objects(EVENTS)) == 2
     running.cancel()
