@@ -28,7 +28,10 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 Find = Callable[[str], Awaitable[Body | None]]
 """The EvaluationJob that an identifier means, or None. Raises Refused (503)."""
-JobId = Annotated[str, Path(max_length=64, description="Identifier of the job, as its status says.")]
+MAX_JOB_ID = 64
+"""Characters of a job's identifier in a path."""
+JobId = Annotated[str, Path(max_length=MAX_JOB_ID)]
+"""A route's parameter of this type is the identifier of a job, in either version."""
 
 
 def archive_digest(job: Mapping[str, Any]) -> str | None:

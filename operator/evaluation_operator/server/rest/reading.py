@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 from fastapi import Request, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from evaluation_operator.server.access.callers import Caller, authenticated
+from evaluation_operator.server.downloads import MAX_JOB_ID
 from evaluation_operator.server.refusals import invalid
-
-MAX_JOB_ID: Final = 64
-"""Characters of a job's identifier in a path."""
 
 
 class Reading(Route):

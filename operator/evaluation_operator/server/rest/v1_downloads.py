@@ -18,7 +18,7 @@ from evaluation_operator.server.addresses import JobAddress
 from evaluation_operator.server.archives.entries import Archive
 from evaluation_operator.server.archives.results import RESULTS_FILE
 from evaluation_operator.server.archives.zipping import File, zipped
-from evaluation_operator.server.downloads import Find, HeldResponse, archive_digest
+from evaluation_operator.server.downloads import Find, HeldResponse, JobId, archive_digest
 from evaluation_operator.server.joblogs.sources import Sources
 from evaluation_operator.server.joblogs.text import MAX_TEXT, text
 from evaluation_operator.server.limits import Slots
@@ -26,7 +26,6 @@ from evaluation_operator.server.metrics import Metrics
 from evaluation_operator.server.objects import states, timestamps
 from evaluation_operator.server.objects.masking import masked
 from evaluation_operator.server.refusals import Refused
-from evaluation_operator.server.rest.v2_logs import JobId
 from evaluation_operator.server.settings import Settings
 from evaluation_operator.server.store import ArtifactStore
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS, EVALUATION_TARGETS, Body, Resource
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.archives.results import whole_result
+from evaluation_operator.server.downloads import JobId
 from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.matching import JOBS_V1
 from evaluation_operator.server.index.rendered import Rendered
@@ -18,20 +19,12 @@ from evaluation_operator.server.objects import identifiers, requests, v1, v2
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
-from evaluation_operator.server.rest.reading import MAX_JOB_ID, Reading, of_job
+from evaluation_operator.server.rest.reading import Reading, of_job
 from evaluation_operator.server.store import ArtifactStore
 from evaluation_operator.server.writes import Writes
 
 PATH: Final = "/v1/evaluation/jobs"
 
-JobId = Annotated[
-    str,
-    Path(
-        max_length=MAX_JOB_ID,
-        description="Identifier of the job, in v1 or v2.",
-        examples=["eval-5KZuiMjxVnQvGqYFhcZWAd"],
-    ),
-]
 
 _PARTS: Final = (("target", EVALUATION_TARGETS), ("config", EVALUATION_CONFIGS))
 

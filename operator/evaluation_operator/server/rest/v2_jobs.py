@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
 from evaluation_operator.resources.identity import job_id as identifier
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
+from evaluation_operator.server.downloads import JobId
 from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.matching import JOBS_V2
 from evaluation_operator.server.index.rendered import Rendered
@@ -19,7 +20,6 @@ from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.rest.reading import Reading, of_job
-from evaluation_operator.server.rest.v2_logs import JobId
 from evaluation_operator.server.writes import Writes
 
 PATH: Final = "/v2/evaluation/jobs"

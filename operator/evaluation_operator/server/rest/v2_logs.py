@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
 from evaluation_operator.resources.identity import job_id as identifier
 from evaluation_operator.server.access.callers import CurrentCaller
-from evaluation_operator.server.downloads import Find
+from evaluation_operator.server.downloads import Find, JobId
 from evaluation_operator.server.joblogs.lines import Line, moment
 from evaluation_operator.server.joblogs.pages import Cursor
 from evaluation_operator.server.joblogs.reading import LogPage, page
@@ -20,14 +20,9 @@ from evaluation_operator.server.objects import timestamps
 from evaluation_operator.server.objects.v2 import STEP
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest.bodies import answer
-from evaluation_operator.server.rest.reading import MAX_JOB_ID
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
-
-JobId = Annotated[
-    str, Path(max_length=MAX_JOB_ID, description="Identifier of the job.", examples=["job-dq1pjj6vj5p64xaeqgvuk4"])
-]
 
 
 class Logs:

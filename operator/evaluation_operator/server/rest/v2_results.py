@@ -9,12 +9,11 @@ from fastapi import APIRouter, Path, Response
 from evaluation_operator.cluster.port import Body
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.archives.results import whole_result
-from evaluation_operator.server.downloads import archive_digest
+from evaluation_operator.server.downloads import JobId, archive_digest
 from evaluation_operator.server.objects.v2_results import results
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest.bodies import answer
 from evaluation_operator.server.rest.v2_jobs import Jobs
-from evaluation_operator.server.rest.v2_logs import JobId
 from evaluation_operator.server.store import ArtifactStore
 
 ResultName = Annotated[
