@@ -5,6 +5,9 @@ a time on one connection, the pages of a list taken in turn, jobs by identifier 
 that ask again at once. Two controls, each a process of its own with the same server settings and one bare route that
 returns constant bytes of the size of the answer: a route of FastAPI, which evaluation-api is built with, and a plain
 one of Starlette under it, which is the fastest that there is. They take turns, so that all meet the same machine.
+
+Then searches of what the jobs hold, each of which reads all of them: how long one takes, and how long the pages of a
+list take that are asked for meanwhile.
 """
 
 from __future__ import annotations
@@ -33,6 +36,11 @@ from tests.support.control_plane import control_plane
 NAMESPACES = tuple(f"team-{number}" for number in range(4))
 CONNECTIONS = 16
 PAGE_SIZE = 10
+SEARCHES = (
+    "search[status_details]=nothing",
+    "search[config]=nothing",
+    "search[target][model][api_endpoint][url]=nothing&search[config][params][parallelism]=16",
+)
 
 
 async def fill(kubeconfig: Path, count: int) -> list[str]:
@@ -131,6 +139,25 @@ async def beside_constant(
     }
 
 
+async def searching(server: Server, search: str, paths: Callable[[int], str], times: int) -> dict[str, Any]:
+    """Measure a search through all jobs, and the pages of a list meanwhile."""
+    taken: list[float] = []
+    pages: list[float] = []
+    async with aiohttp.ClientSession(server.url) as session, aiohttp.ClientSession(server.url) as other:
+        for _ in range(times):
+            under_way = asyncio.create_task(latency(session, lambda _: f"/v2/evaluation/jobs?{search}", 1))
+            while not under_way.done():
+                pages += await latency(other, paths, 1)
+            taken += await under_way
+    return {
+        "search": search,
+        "p50 ms": percentile(taken, 0.5),
+        "pages meanwhile": len(pages),
+        "page p50 ms": percentile(pages, 0.5),
+        "page p99 ms": percentile(pages, 0.99),
+    }
+
+
 async def measure(kubeconfig: Path, directory: Path, jobs: int, count: int, rounds: int) -> bool:
     """Run everything and publish it; returns whether the goals are met."""
     identifiers = await fill(kubeconfig, jobs)
@@ -151,6 +178,7 @@ async def measure(kubeconfig: Path, directory: Path, jobs: int, count: int, roun
     with serving("evaluation_operator.server", "/readyz", environment, directory / "api.log") as server:
         ready = time.perf_counter() - started
         rows = {kind: await beside_constant(server, paths, directory, count, rounds) for kind, paths in kinds.items()}
+        searches = [await searching(server, search, kinds["list, any page"], rounds) for search in SEARCHES]
         memory = server.resident_mb
     return publish(
         "api_reads",
@@ -158,12 +186,14 @@ async def measure(kubeconfig: Path, directory: Path, jobs: int, count: int, roun
             f"list page with {jobs} jobs, p99 (ms)": (rows["list, any page"]["p99 ms"], "<=", 50),
             "list page, share of the bare constant route": (rows["list, any page"]["share of the constant"], ">=", 0.5),
             "retrieve, share of the bare constant route": (rows["retrieve"]["share of the constant"], ">=", 0.5),
+            "list page while all jobs are searched, p99 (ms)": (max(row["page p99 ms"] for row in searches), "<=", 50),
             f"resident memory with {jobs} jobs (MB)": (memory, "<=", 300),
         },
         {
             "jobs": jobs,
             "seconds from start to ready": round(ready, 2),
             "requests": [{"request": kind, **row} for kind, row in rows.items()],
+            "searches": searches,
         },
     )
 

@@ -29,6 +29,7 @@ from evaluation_operator.resources.identity import job_id
 from evaluation_operator.server.index import rows
 from evaluation_operator.server.index.matching import Fields
 from evaluation_operator.server.index.rows import Row
+from evaluation_operator.server.index.searches import Searches
 from evaluation_operator.server.index.table import Table
 from evaluation_operator.server.limits import Slots
 from evaluation_operator.server.objects import identifiers, user_results
@@ -79,6 +80,7 @@ class Index:
             for resource, table in self._tables.items()
             for namespace in namespaces or ("",)
         ]
+        self.searches = Searches()
         self._missing: dict[tuple[Resource, str, str], float] = {}
         self._asking = Slots(_MAX_ASKING, "look-ups in the cluster", waiting=_MAX_WAITING)
         self._listing = asyncio.Lock()
@@ -130,11 +132,11 @@ class Index:
         """All objects of one of the three kinds."""
         return self._tables[resource]
 
-    def resolve(self, part: str, fields: Fields) -> Fields:
-        """The fields of the stored target or config that a job's `target` or `config` means, else its own."""
+    def stored(self, part: str, fields: Fields) -> Row | None:
+        """The stored target or config that a job's `target` or `config` means; None when it is inline, and when there
+        is none of that name."""
         place = fields.get(rows.STORED)
-        row = (self.targets if part == "target" else self.configs).get(*place) if place is not None else None
-        return row.fields if row is not None else fields
+        return (self.targets if part == "target" else self.configs).get(*place) if place is not None else None
 
     def took(self, resource: Resource, body: Mapping[str, Any]) -> None:
         """The cluster answered our own write with this object."""

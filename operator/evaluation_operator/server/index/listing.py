@@ -13,7 +13,15 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from evaluation_operator.server.index.matching import Fields, Grammar, QueryError, Resolve, filters, searches
+from evaluation_operator.server.index.matching import (
+    Condition,
+    Fields,
+    Grammar,
+    QueryError,
+    Resolve,
+    filters,
+    searches,
+)
 
 DEFAULT_PAGE_SIZE: Final = 10
 MAX_PAGE_SIZE: Final = 1000
@@ -24,7 +32,8 @@ _MAX_PARAMETERS: Final = 100
 _MAX_VALUES: Final = 200
 """All that is looked for in one list: each is compared with each object."""
 _MAX_QUERY: Final = 16_384
-_MAX_DEPTH: Final = 4
+_MAX_DEPTH: Final = 16
+"""Of fields in fields: `search[config][tasks][qa][metrics][f1][type]` is 6 deep."""
 _MAX_DIGITS: Final = 9
 _KEY: Final = re.compile(r"(filter|search)((?:\[[^\[\]]*\])+)")
 _STEP: Final = re.compile(r"\[([^\[\]]*)\]")
@@ -108,11 +117,16 @@ def parse(query_string: bytes) -> Query:
     )
 
 
-def matching(query: Query, grammar: Grammar, objects: Iterable[L], resolve: Resolve = lambda _, part: part) -> list[L]:
-    """The objects that the query asks for, in their order. Raises QueryError, also when there are no objects."""
+def conditions(query: Query, grammar: Grammar) -> list[Condition]:
+    """What the query asks of each object. Raises QueryError."""
+    return [*filters(grammar, query.filter), *searches(grammar, query.search)]
+
+
+def matching(asked: Iterable[Condition], objects: Iterable[L], resolve: Resolve = lambda _, part: part) -> Sequence[L]:
+    """The objects of which all this holds, in their order. None of it may need an opened object."""
     found = list(objects)
-    for test in (*filters(grammar, query.filter, resolve), *searches(grammar, query.search, resolve)):
-        found = [each for each in found if test(each.fields)]
+    for each in asked:
+        found = [one for one in found if each.holds(one.fields, resolve)]
     return found
 
 

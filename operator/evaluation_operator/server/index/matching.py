@@ -1,4 +1,4 @@
-"""Filters and searches of lists: from what was asked for to a test of one object's fields. Pure."""
+"""Filters and searches of lists: from what was asked for to conditions on one object's fields. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,24 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final
 
 from evaluation_operator.resources import phases
+from evaluation_operator.server.index.patterns import alternatives, containing, forms, inside
 from evaluation_operator.server.objects.states import V1_STATUS
 from evaluation_operator.server.objects.timestamps import rendered
 
 Fields = Mapping[str, Any]
-Test = Callable[[Fields], bool]
 Resolve = Callable[[str, Fields], Fields]
 """From a job's `target` or `config` to the fields of the stored object that it means."""
+CONTENT: Final = "content"
+"""In the fields of an object that was opened: what it holds, as the API shows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must be true of an object, told by its fields."""
+
+    holds: Callable[[Fields, Resolve], bool]
+    opened: bool = False
+    """Whether the fields must have `CONTENT`, which is not kept beside them."""
 
 
 class QueryError(ValueError):
@@ -39,7 +50,8 @@ class Kind(Enum):
     STATUS_V1 = "a status word, shown as v1 says it"
     STATUS_V2 = "a status word, shown as v2 says it"
     MOMENT = "a time"
-    MAP = "a map of texts"
+    MAP = "a map"
+    CONTENT = "what the object holds"
     TARGET = "a target: namespace/name, or its fields"
     CONFIG = "a config: namespace/name, or its fields"
 
@@ -52,25 +64,36 @@ class Grammar:
     search: Mapping[str, Kind]
 
 
-_TEXTS: Final = ("name", "namespace", "project", "description")
 _ENTITY: Final = {
     "id": Kind.ID,
-    **dict.fromkeys(_TEXTS, Kind.TEXT),
-    "custom_fields": Kind.MAP,
-    "ownership": Kind.MAP,
+    **dict.fromkeys(("name", "namespace", "project", "description"), Kind.TEXT),
+    **dict.fromkeys(("custom_fields", "ownership"), Kind.MAP),
+    **dict.fromkeys(("created_at", "updated_at"), Kind.MOMENT),
 }
-_MOMENTS: Final = {"created_at": Kind.MOMENT, "updated_at": Kind.MOMENT}
-_CONFIG: Final = {**_ENTITY, **_MOMENTS, "type": Kind.TEXT}
+_CONFIG: Final = {**_ENTITY, "type": Kind.TEXT}
 _TARGET: Final = {**_CONFIG, "model": Kind.TEXT}
-_JOB: Final = {**_ENTITY, **_MOMENTS, "target": Kind.TARGET, "config": Kind.CONFIG}
-_JOB_SEARCH: Final = {"output_files_url": Kind.TEXT, "result": Kind.TEXT}
-_RESULT: Final = {**_ENTITY, **_MOMENTS, **dict.fromkeys(("job", "files_url", "tasks", "groups"), Kind.TEXT)}
+_JOB: Final = {**_ENTITY, "target": Kind.TARGET, "config": Kind.CONFIG}
+_RESULT: Final = {**_ENTITY, **dict.fromkeys(("job", "files_url", "tasks", "groups"), Kind.TEXT)}
 
-TARGETS: Final = Grammar(_TARGET, _TARGET)
-CONFIGS: Final = Grammar(_CONFIG, _CONFIG)
-JOBS_V1: Final = Grammar({**_JOB, "status": Kind.STATUS_V1}, {**_JOB, **_JOB_SEARCH, "status": Kind.STATUS_V1})
-JOBS_V2: Final = Grammar({**_JOB, "status": Kind.STATUS_V2}, {**_JOB, **_JOB_SEARCH, "status": Kind.STATUS_V2})
-RESULTS: Final = Grammar({"job_id": Kind.TEXT, **_RESULT}, _RESULT)
+
+def _holding(*fields: str) -> dict[str, Kind]:
+    return dict.fromkeys(fields, Kind.CONTENT)
+
+
+_CONFIG_SEARCH: Final = {**_CONFIG, **_holding("params", "tasks", "groups")}
+_TARGET_SEARCH: Final = {**_TARGET, **_holding("model", "cached_outputs", "dataset", "rows", "retriever", "rag")}
+_JOB_SEARCH: Final = {
+    **_JOB,
+    **dict.fromkeys(("output_files_url", "result"), Kind.TEXT),
+    **_holding("status_details"),
+}
+_RESULT_SEARCH: Final = {**_RESULT, **_holding("tasks", "groups")}
+
+TARGETS: Final = Grammar(_TARGET, _TARGET_SEARCH)
+CONFIGS: Final = Grammar(_CONFIG, _CONFIG_SEARCH)
+JOBS_V1: Final = Grammar({**_JOB, "status": Kind.STATUS_V1}, {**_JOB_SEARCH, "status": Kind.STATUS_V1})
+JOBS_V2: Final = Grammar({**_JOB, "status": Kind.STATUS_V2}, {**_JOB_SEARCH, "status": Kind.STATUS_V2})
+RESULTS: Final = Grammar({"job_id": Kind.TEXT, **_RESULT}, _RESULT_SEARCH)
 
 _ORDER: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "eq": eq,
@@ -84,22 +107,24 @@ _RANGE: Final = {"start": ge, "end": le}
 #: Words of v1 that no evaluation is ever in.
 _NEVER: Final = frozenset({"ready", "unknown"})
 _UNQUOTED_PLUS: Final = re.compile(r"(?<=\d) (\d\d:?\d\d)$")
-_PARTS: Final = {Kind.TARGET: _TARGET, Kind.CONFIG: _CONFIG}
+_PARTS: Final = {Kind.TARGET: Grammar(_TARGET, _TARGET_SEARCH), Kind.CONFIG: Grammar(_CONFIG, _CONFIG_SEARCH)}
+_ABOUT: Final = ("description", "project")
+"""Texts of a target or config in which a search of a job's looks, beside what it holds."""
 
 
-def filters(grammar: Grammar, given: Mapping[str, Any], resolve: Resolve) -> list[Test]:
-    """The tests that an object must pass, all of them. `given` is the tree of the query: texts, lists of texts (any of
-    them will do) and maps. Raises QueryError."""
+def filters(grammar: Grammar, given: Mapping[str, Any]) -> list[Condition]:
+    """The conditions on an object, all of which must hold. `given` is the tree of the query: texts, lists of texts (any
+    of them will do) and maps. Raises QueryError."""
     return [
-        _filter(kind, field, value, resolve, ("filter", field))
+        _filter(kind, field, value, ("filter", field))
         for field, kind, value in _known(grammar.filter, given, ("filter",))
     ]
 
 
-def searches(grammar: Grammar, given: Mapping[str, Any], resolve: Resolve) -> list[Test]:
+def searches(grammar: Grammar, given: Mapping[str, Any]) -> list[Condition]:
     """As `filters`, but texts need only be contained, in any case of letters."""
     return [
-        _search(kind, field, value, resolve, ("search", field))
+        _search(kind, field, value, ("search", field))
         for field, kind, value in _known(grammar.search, given, ("search",))
     ]
 
@@ -115,54 +140,94 @@ def _known(
         yield field, kind, value
 
 
-def _filter(kind: Kind, field: str, value: Any, resolve: Resolve, where: tuple[str, ...]) -> Test:
-    if kind is Kind.MOMENT:
-        return _moments(field, value if isinstance(value, Mapping) else {"eq": value}, _ORDER, where)
-    if kind is Kind.MAP:
-        return _map(field, value, lambda texts: lambda found: found in texts, where)
+def _filter(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
     if kind in _PARTS:
         if isinstance(value, Mapping):
-            inner = [
-                _filter(each, name, asked, resolve, (*where, name))
-                for name, each, asked in _known(_PARTS[kind], value, where)
-            ]
-            return lambda fields: _all(inner, resolve(field, fields.get(field) or {}))
+            known = _known(_PARTS[kind].filter, value, where)
+            inner = [_filter(each, name, asked, (*where, name)) for name, each, asked in known]
+            return _of_part(field, inner)
         wanted = frozenset(_split(_texts(value, where)))
-        return lambda fields: not wanted.isdisjoint(_references(fields.get(field) or {}, resolve, field))
+        return Condition(
+            lambda fields, resolve: not wanted.isdisjoint(_references(resolve(field, fields.get(field) or {})))
+        )
+    if kind is Kind.MOMENT:
+        return _own(_moments(field, value if isinstance(value, Mapping) else {"eq": value}, _ORDER, where))
+    if kind is Kind.MAP:
+        return _own(_map(field, value, where))
     texts = _texts(value, where)
     if kind is Kind.ID:
         identifiers = frozenset(_split(texts))
-        return lambda fields: not identifiers.isdisjoint(_identifiers(fields))
+        return _own(lambda fields: not identifiers.isdisjoint(_identifiers(fields)))
     if kind is not Kind.TEXT:
         named = frozenset().union(*(_phases(word, kind, where) for word in _split(texts)))
-        return lambda fields: fields.get(field) in named
+        return _own(lambda fields: fields.get(field) in named)
     # A comma may be part of such a text, so it is not taken for the separator only.
     choice = frozenset((*texts, *_split(texts)))
-    return lambda fields: fields.get(field) in choice
+    return _own(lambda fields: fields.get(field) in choice)
 
 
-def _search(kind: Kind, field: str, value: Any, resolve: Resolve, where: tuple[str, ...]) -> Test:
+def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
+    if kind in _PARTS:
+        return _any([_search_part(kind, field, each, where) for each in alternatives(value)])
+    if kind is Kind.CONTENT:
+        held = inside(value)
+
+        def holds(fields: Fields, _: Resolve) -> bool:
+            content = fields.get(CONTENT) or {}
+            return field in content and held(content[field])
+
+        return Condition(holds, opened=True)
+    if kind is Kind.MAP:
+        kept = inside(value)
+        return _own(lambda fields: field in fields and kept(fields[field]))
     if kind is Kind.MOMENT:
         if not isinstance(value, Mapping):
             raise QueryError("give [start], [end] or both", *where)
-        return _moments(field, value, _RANGE, where)
-    if kind is Kind.MAP:
-        return _map(field, value, _containing, where)
-    if kind in _PARTS:
-        if isinstance(value, Mapping):
-            inner = [
-                _search(each, name, asked, resolve, (*where, name))
-                for name, each, asked in _known(_PARTS[kind], value, where)
-            ]
-            return lambda fields: _all(inner, resolve(field, fields.get(field) or {}))
-        part = _containing(_split(_texts(value, where)))
-        return lambda fields: any(map(part, _references(fields.get(field) or {}, resolve, field)))
-    contained = _containing(_split(_texts(value, where)))
+        return _own(_moments(field, value, _RANGE, where))
+    contained = containing(_split(_texts(value, where)))
     if kind is Kind.ID:
-        return lambda fields: any(map(contained, _identifiers(fields)))
+        return _own(lambda fields: any(map(contained, _identifiers(fields))))
     if kind is Kind.STATUS_V1:
-        return lambda fields: contained(V1_STATUS[fields[field]])
-    return lambda fields: contained(fields.get(field) or "")
+        return _own(lambda fields: contained(V1_STATUS[fields[field]]))
+    return _own(lambda fields: contained(fields.get(field) or ""))
+
+
+def _search_part(kind: Kind, field: str, asked: Any, where: tuple[str, ...]) -> Condition:
+    """One alternative for a job's target or config: fields of it, or a text in any of them."""
+    if isinstance(asked, Mapping):
+        known = _known(_PARTS[kind].search, asked, where)
+        return _of_part(field, [_search(each, name, value, (*where, name)) for name, each, value in known])
+    contained, held = containing([asked]), inside([asked])
+
+    def found(part: Fields) -> bool:
+        texts = (*_references(part), *(text for key in _ABOUT if isinstance(text := part.get(key), str)))
+        return any(map(contained, texts)) or held(part.get(CONTENT))
+
+    return Condition(lambda fields, resolve: found(resolve(field, fields.get(field) or {})), opened=True)
+
+
+def _own(test: Callable[[Fields], bool]) -> Condition:
+    """A condition on the object's own fields."""
+    return Condition(lambda fields, _: test(fields))
+
+
+def _of_part(field: str, inner: list[Condition]) -> Condition:
+    """All these conditions, on a job's target or config."""
+
+    def holds(fields: Fields, resolve: Resolve) -> bool:
+        part = resolve(field, fields.get(field) or {})
+        return all(each.holds(part, resolve) for each in inner)
+
+    return Condition(holds, any(each.opened for each in inner))
+
+
+def _any(conditions: list[Condition]) -> Condition:
+    if len(conditions) == 1:
+        return conditions[0]
+    return Condition(
+        lambda fields, resolve: any(each.holds(fields, resolve) for each in conditions),
+        any(each.opened for each in conditions),
+    )
 
 
 def _identifiers(fields: Fields) -> tuple[str, ...]:
@@ -170,16 +235,15 @@ def _identifiers(fields: Fields) -> tuple[str, ...]:
     return fields["id"], fields.get("v1_id", "")
 
 
-def _references(part: Fields, resolve: Resolve, field: str) -> tuple[str, ...]:
+def _references(part: Fields) -> tuple[str, ...]:
     """How a target or config may be named: with its namespace, and alone."""
-    shown = resolve(field, part)
-    return f"{shown.get('namespace')}/{shown.get('name')}", str(shown.get("name"))
+    return f"{part.get('namespace')}/{part.get('name')}", str(part.get("name"))
 
 
 def _phases(word: str, kind: Kind, where: tuple[str, ...]) -> frozenset[str]:
     """The phases that a status word means: in the version's own words first, else in the other's."""
-    shown = frozenset(phase for phase, name in V1_STATUS.items() if name == word)
-    own, other = (shown, {word}) if kind is Kind.STATUS_V1 else ({word}, shown)
+    others = frozenset(phase for phase, name in V1_STATUS.items() if name == word)
+    own, other = (others, {word}) if kind is Kind.STATUS_V1 else ({word}, others)
     for found in (own, other):
         if found and found <= V1_STATUS.keys():
             return frozenset(found)
@@ -189,23 +253,21 @@ def _phases(word: str, kind: Kind, where: tuple[str, ...]) -> frozenset[str]:
     raise QueryError(f"no such status; there are {known}", *where, kind="enum")
 
 
-def _map(
-    field: str, value: Any, matching: Callable[[list[str]], Callable[[str], bool]], where: tuple[str, ...]
-) -> Test:
+def _map(field: str, value: Any, where: tuple[str, ...]) -> Callable[[Fields], bool]:
     if not isinstance(value, Mapping):
         raise QueryError(f"name the key: [{field}][key]=value", *where)
-    wanted = {key: matching(_texts(texts, (*where, key))) for key, texts in value.items()}
+    wanted = {key: frozenset(_texts(texts, (*where, key))) for key, texts in value.items()}
 
     def test(fields: Fields) -> bool:
         found = fields.get(field) or {}
-        return all(key in found and matches(found[key]) for key, matches in wanted.items())
+        return all(key in found and not texts.isdisjoint(forms(found[key])) for key, texts in wanted.items())
 
     return test
 
 
 def _moments(
     field: str, given: Mapping[str, Any], operators: Mapping[str, Callable[[str, str], bool]], where: tuple[str, ...]
-) -> Test:
+) -> Callable[[Fields], bool]:
     tests: list[Callable[[str], bool]] = []
     for name, value in given.items():
         compare = operators.get(name)
@@ -243,24 +305,10 @@ def _date(text: str) -> str | None:
 def _texts(value: Any, where: tuple[str, ...]) -> list[str]:
     if isinstance(value, str):
         return [value]
-    if isinstance(value, list):
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return value
     raise QueryError("a text is expected here, not a map of fields", *where)
 
 
 def _split(texts: list[str]) -> list[str]:
     return [part for text in texts for part in text.split(",") if part]
-
-
-def _containing(texts: list[str]) -> Callable[[str], bool]:
-    wanted = [text.lower() for text in texts]
-
-    def test(found: str) -> bool:
-        lowered = found.lower()
-        return any(text in lowered for text in wanted)
-
-    return test
-
-
-def _all(tests: list[Test], fields: Fields) -> bool:
-    return all(test(fields) for test in tests)

@@ -32,6 +32,7 @@ _OF_A_RESULT: Final = (
 )
 _COMPRESSED_BYTES: Final = 2048
 _INLINE_NAMESPACE: Final = "default"
+_MAX_MAP_BYTES: Final = 4096
 _MAX_TEXT: Final = 1024
 _MAX_TEXTS: Final = 64
 
@@ -101,10 +102,10 @@ def own_result(row: Row) -> Mapping[str, Any] | None:
 
 
 def _of_result(shown: Mapping[str, Any]) -> dict[str, Any]:
-    texts = {key: _texts(shown[key]) for key in ("custom_fields", "ownership")}
+    maps = {key: _map(shown[key]) for key in ("custom_fields", "ownership")}
     names = {key: " ".join(shown[key])[:_MAX_TEXT] for key in ("tasks", "groups")}
     own = {key: shown[key] for key in ("id", "job", "namespace", *_OF_A_RESULT)}
-    return own | texts | names | {"job_id": shown["job"]}
+    return own | maps | names | {"job_id": shown["job"]}
 
 
 def _row(uid: str, version: str, owner: str, body: Mapping[str, Any], fields: dict[str, Any]) -> Row:
@@ -120,8 +121,8 @@ def _fields(body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
     return {
         "project": spec.get("project"),
         "description": spec.get("description"),
-        "custom_fields": _texts(spec.get("custom_fields")),
-        "ownership": _texts(spec.get("ownership")),
+        "custom_fields": _map(spec.get("custom_fields")),
+        "ownership": _map(spec.get("ownership")),
         "id": identifier,
         "name": nemo_name(body, identifier),
         "namespace": body["metadata"]["namespace"],
@@ -151,23 +152,23 @@ def _part(body: Mapping[str, Any], part: str, noted: Mapping[str, Any], times: M
         "id": identifier,
         "project": said.get("project"),
         "description": said.get("description"),
-        "custom_fields": _texts(said.get("custom_fields")),
-        "ownership": _texts(said.get("ownership")),
+        "custom_fields": _map(said.get("custom_fields")),
+        "ownership": _map(said.get("ownership")),
         **times,
         **_content(given),
     }
 
 
-def _texts(given: Any) -> dict[str, str]:
-    """What can be asked for of a free-form map: its texts, numbers and truth values, as texts."""
+def _map(given: Any) -> dict[str, Any]:
+    """What can be asked for of a free-form map: all of a small one; of another its texts, numbers and truth values."""
     if not isinstance(given, Mapping):
         return {}
-    found: dict[str, str] = {}
+    if len(orjson.dumps(given)) <= _MAX_MAP_BYTES:
+        return dict(given)
+    found: dict[str, Any] = {}
     for key, value in given.items():
-        if isinstance(value, (str, int, float)) and len(found) < _MAX_TEXTS:
-            text = value if isinstance(value, str) else orjson.dumps(value).decode()
-            if len(text) <= _MAX_TEXT:
-                found[key] = text
+        if isinstance(value, (str, int, float)) and len(found) < _MAX_TEXTS and len(str(value)) <= _MAX_TEXT:
+            found[key] = value
     return found
 
 

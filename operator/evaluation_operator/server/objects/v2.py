@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from evaluation_operator.resources import references
@@ -33,7 +33,7 @@ def job(body: Mapping[str, Any]) -> dict[str, Any]:
         "project": spec.get("project"),
         "created_at": timestamps.rendered(created),
         "updated_at": timestamps.rendered(updated),
-        "spec": {"config": _config(body), "target": _target(body)},
+        "spec": {"config": _part(body, "config", config_content), "target": _part(body, "target", target_content)},
         "status": states.phase(body),
         "status_details": states.details(body),
         "error_details": states.error(body),
@@ -105,19 +105,20 @@ def shown_dataset(value: Any, where: str) -> Any:
     return {**content, **entities.said(value)}
 
 
-def _target(body: Mapping[str, Any]) -> Any:
-    named = reference_name(body, "target")
-    if named is not None:
-        return named
-    given = (body.get("spec") or {}).get("target") or {}
+def target_content(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a stored target holds as v2 shows it, keys masked; empty for a reference."""
     payload = {key: given[key] for key in _TARGET if given.get(key) is not None}
-    return masked(entities.change_target(payload, shown_model, shown_dataset))
+    shown: dict[str, Any] = masked(entities.change_target(payload, shown_model, shown_dataset))
+    return shown
 
 
-def _config(body: Mapping[str, Any]) -> Any:
-    named = reference_name(body, "config")
-    if named is not None:
-        return named
-    given = (body.get("spec") or {}).get("config") or {}
+def config_content(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a stored config holds as v2 shows it, keys masked; empty for a reference."""
     payload = {key: given[key] for key in _CONFIG if given.get(key) is not None}
-    return masked(entities.change_config(payload, shown_dataset))
+    shown: dict[str, Any] = masked(entities.change_config(payload, shown_dataset))
+    return shown
+
+
+def _part(body: Mapping[str, Any], part: str, content: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Any:
+    named = reference_name(body, part)
+    return content((body.get("spec") or {}).get(part) or {}) if named is None else named

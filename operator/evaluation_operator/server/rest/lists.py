@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 from fastapi import Request, Response
 
-from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_TARGETS, Resource
+from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS, EVALUATION_TARGETS, Resource
 from evaluation_operator.server.access.callers import Caller
-from evaluation_operator.server.index import listing
+from evaluation_operator.server.index import contents, listing
 from evaluation_operator.server.index.index import Index
-from evaluation_operator.server.index.listing import Query
-from evaluation_operator.server.index.matching import Fields, Grammar, QueryError, Resolve
+from evaluation_operator.server.index.listing import Listed, Query
+from evaluation_operator.server.index.matching import Condition, Fields, Grammar, QueryError
 from evaluation_operator.server.index.rows import STORED, Row
 from evaluation_operator.server.refusals import Refused, invalid
 
 MAX_PAGE_BYTES: Final = 32 * 1024 * 1024
 """Of the objects in one list."""
+_OPENED: Final[Mapping[Resource, Callable[[Row], Fields]]] = {
+    EVALUATION_JOBS: contents.job,
+    EVALUATION_TARGETS: contents.target,
+    EVALUATION_CONFIGS: contents.config,
+}
+L = TypeVar("L", bound=Listed)
 
 
 def asked(request: Request) -> Query:
@@ -25,10 +31,18 @@ def asked(request: Request) -> Query:
     try:
         return listing.parse(request.scope["query_string"])
     except QueryError as error:
-        raise refused(error) from None
+        raise _refused(error) from None
 
 
-def refused(error: QueryError) -> Refused:
+def conditions(query: Query, grammar: Grammar) -> list[Condition]:
+    """What the query asks of each object. Raises Refused (422)."""
+    try:
+        return listing.conditions(query, grammar)
+    except QueryError as error:
+        raise _refused(error) from None
+
+
+def _refused(error: QueryError) -> Refused:
     """422 in the form of a schema violation."""
     return invalid(["query", *error.where], error.message, error.kind)
 
@@ -39,16 +53,42 @@ async def rows(
     """The page of objects of one kind, and how many there are on all pages. Raises Refused: 403, 422, 429, 503."""
     table = index.table(resource)
     visible = await caller.listable(resource, table.namespaces, named=query.namespace)
-    try:
-        if visible is None and not query.filter and not query.search:
-            return table.in_order(query, query.start, query.page_size), len(table)
-        seen = table.in_order(query)
-        if visible is not None:
-            seen = [row for row in seen if row.fields["namespace"] in visible]
-        found = listing.matching(query, grammar, seen, await _resolve(index, query, seen, caller))
-    except QueryError as error:
-        raise refused(error) from None
+    if visible is None and not query.filter and not query.search:
+        return table.in_order(query, query.start, query.page_size), len(table)
+    seen = table.in_order(query)
+    if visible is not None:
+        seen = [row for row in seen if row.fields["namespace"] in visible]
+    asked = conditions(query, grammar)
+    found = await chosen(index, asked, seen, _OPENED[resource], await _stored(index, query, seen, caller))
     return listing.page(query, found), len(found)
+
+
+async def chosen(
+    index: Index,
+    asked: Sequence[Condition],
+    objects: Sequence[L],
+    opened: Callable[[L], Fields],
+    stored: Callable[[str, Fields], Row | None] = lambda part, fields: None,
+) -> Sequence[L]:
+    """The objects of which all this holds, in their order. They are looked at by their fields first; what is left is
+    `opened` for what only the whole object tells. `stored` finds the targets and configs of jobs. Raises Refused: 429,
+    503."""
+
+    def resolve(part: str, fields: Fields) -> Fields:
+        row = stored(part, fields)
+        return row.fields if row is not None else fields
+
+    found = listing.matching((each for each in asked if not each.opened), objects, resolve)
+    searched = [each for each in asked if each.opened]
+    if not searched:
+        return found
+    inside = contents.resolved(stored)
+
+    def holds(each: L) -> bool:
+        fields = opened(each)
+        return all(condition.holds(fields, inside) for condition in searched)
+
+    return await index.searches.among(found, holds)
 
 
 class Items:
@@ -72,18 +112,20 @@ def answer(query: Query, items: Items, total: int) -> Response:
     return Response(listing.answer(query, items.shown, total), media_type="application/json")
 
 
-async def _resolve(index: Index, query: Query, seen: Sequence[Row], caller: Caller) -> Resolve:
-    """What the targets and configs of these jobs are to this caller: where they may not look at the stored one, only
-    what the job itself says of it, so that filters do not tell what `get` would not."""
+async def _stored(
+    index: Index, query: Query, seen: Sequence[Row], caller: Caller
+) -> Callable[[str, Fields], Row | None]:
+    """The stored targets and configs of these jobs, as far as this caller may look at them: of the others filters must
+    not tell what `get` would not."""
     readable: dict[str, frozenset[str] | None] = {}
     for part, resource in (("target", EVALUATION_TARGETS), ("config", EVALUATION_CONFIGS)):
         if part in query.filter or part in query.search:
             places = ((row.fields.get(part) or {}).get(STORED) for row in seen)
             readable[part] = await caller.readable(resource, {place[0] for place in places if place is not None})
 
-    def resolve(part: str, fields: Fields) -> Fields:
+    def stored(part: str, fields: Fields) -> Row | None:
         place, allowed = fields.get(STORED), readable.get(part)
         hidden = place is not None and allowed is not None and place[0] not in allowed
-        return fields if hidden else index.resolve(part, fields)
+        return None if hidden else index.stored(part, fields)
 
-    return resolve
+    return stored

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,9 +19,9 @@ from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.access.rights import Verb
 from evaluation_operator.server.ahead import in_order
 from evaluation_operator.server.archives.results import was_cut, whole_result
-from evaluation_operator.server.index import listing
+from evaluation_operator.server.index import contents, listing
 from evaluation_operator.server.index.index import Index
-from evaluation_operator.server.index.matching import RESULTS, QueryError
+from evaluation_operator.server.index.matching import RESULTS, Fields
 from evaluation_operator.server.index.rows import Row, own_result
 from evaluation_operator.server.objects import identifiers, notes, requests, timestamps, user_results, v1
 from evaluation_operator.server.refusals import Refused, conflict, invalid
@@ -47,8 +47,17 @@ _NOTED: Final = ("description", "project", "custom_fields", "ownership")
 class _Listed:
     """A result in a list: that of a job, or one that a caller made."""
 
-    fields: Mapping[str, Any]
+    fields: Fields
     row: Row
+
+    @property
+    def of_job(self) -> bool:
+        """Whether it is the result of a job."""
+        return self.fields is not self.row.fields
+
+
+def _opened(listed: _Listed) -> Fields:
+    return contents.job_result(listed.row, listed.fields) if listed.of_job else contents.user_result(listed.row)
 
 
 class Results:
@@ -98,10 +107,8 @@ class Results:
         listed += [_Listed(row.fields, row) for row in made.in_order(query)]
         if visible is not None:
             listed = [each for each in listed if each.fields["namespace"] in visible]
-        try:
-            found = listing.ordered(query, listing.matching(query, RESULTS, listed))
-        except QueryError as error:
-            raise lists.refused(error) from None
+        asked = lists.conditions(query, RESULTS)
+        found = listing.ordered(query, await lists.chosen(self._index, asked, listed, _opened))
         items = lists.Items()
         async with aclosing(in_order(map(self._shown, listing.page(query, found)), _AHEAD)) as shown:
             async for each in shown:
@@ -158,7 +165,7 @@ class Results:
 
     async def _shown(self, listed: _Listed) -> dict[str, Any]:
         body = listed.row.body
-        if listed.fields is listed.row.fields:
+        if not listed.of_job:
             return user_results.shown(body)
         if not was_cut(body):
             return await self.of_job(body)

@@ -13,8 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation_operator.server.index import listing
-from evaluation_operator.server.index.listing import MAX_PAGE_SIZE, SORTS, Query, answer, matching, ordered, page, parse
-from evaluation_operator.server.index.matching import CONFIGS, JOBS_V1, JOBS_V2, RESULTS, TARGETS, Grammar, QueryError
+from evaluation_operator.server.index.listing import MAX_PAGE_SIZE, SORTS, Query, answer, ordered, page, parse
+from evaluation_operator.server.index.matching import (
+    CONFIGS,
+    JOBS_V1,
+    JOBS_V2,
+    RESULTS,
+    TARGETS,
+    Grammar,
+    QueryError,
+    Resolve,
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,12 @@ JOBS = [
     job(3, status="completed", project="Alphabet, Inc.", description="the nightly run"),
     job(4, status="paused", name="Foo-job", ownership={"created_by": "ada"}),
 ]
+
+
+def matching(
+    query: Query, grammar: Grammar, things: list[Thing], resolve: Resolve = lambda _, part: part
+) -> list[Thing]:
+    return list(listing.matching(listing.conditions(query, grammar), things, resolve))
 
 
 def chosen(query: str, grammar: Grammar = JOBS_V2) -> list[int]:
@@ -100,6 +115,11 @@ def chosen(query: str, grammar: Grammar = JOBS_V2) -> list[int]:
         ("search[description]=night", [3]),
         ("search[id]=eval-", [0, 1, 2, 3, 4]),
         ("search[custom_fields][team]=lu", [1]),
+        ("search[custom_fields]=lu", [1]),
+        ("search[custom_fields]=TEAM", [1]),
+        ("search[custom_fields]={'team': 'lu', 'run': 7},{'team': 'red'}", [1]),
+        ("search[custom_fields]={'team': 'lu', 'run': 8}", []),
+        ("search[ownership]={'created_by': 'AD'}", [4]),
         ("search[target]=team-b/", [2]),
         ("search[config]=BFCL", [0, 1, 2, 3, 4]),
         ("search[config][name]=fcl", [0, 1, 2, 3, 4]),
@@ -147,10 +167,15 @@ def test_v2_words_mean_exactly_that_state() -> None:
         ("filter[target][nothing]=1", ("filter", "target", "nothing")),
         ("filter[target]=a/b&filter[target][name]=b", ("filter", "target", "name")),
         ("filter[target][name]=b&filter[target]=a/b", ("filter", "target")),
-        ("filter[a][b][c][d][e]=1", ("filter",)),
+        ("filter[a]" + "[b]" * 16 + "=1", ("filter",)),
         ("filter[]=1", ("filter",)),
         ("search[created_at]=2025", ("search", "created_at")),
         ("search[rows]=1", ("search", "rows")),
+        ("filter[config][tasks]=1", ("filter", "config", "tasks")),
+        ("search[config][rows]=1", ("search", "config", "rows")),
+        ("search[config]={'rows': 1}", ("search", "config", "rows")),
+        ("search[config]={'type': {'a': 1}}", ("search", "config", "type")),
+        ("search[config]={'name': [{'a': 1}]}", ("search", "config", "name")),
         ("filter[name]=%ff", ()),
         ("filter[name]=" + "x" * 20_000, ()),
         ("&".join(f"filter[name]={number}" for number in range(200)), ()),

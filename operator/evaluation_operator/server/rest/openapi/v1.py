@@ -56,18 +56,37 @@ def _filters(*fields: str) -> tuple[Parameter, ...]:
     return (*single, *_times("created_at"))
 
 
-def _searches(*fields: str) -> tuple[Parameter, ...]:
-    return tuple(
+def _searches(*fields: str, inside: tuple[str, ...] = ()) -> tuple[Parameter, ...]:
+    """Searches of texts, and of fields that hold more."""
+    texts = tuple(
         query(
             f"search[{field}]",
             f"Those with this in their {field}; several values, with commas between, are alternatives.",
         )
         for field in fields
     )
+    held = tuple(
+        query(
+            f"search[{field}]",
+            f"Those with this anywhere in their {field}. `search[{field}][name]` searches one field of it, and so "
+            "on for fields in fields.",
+        )
+        for field in inside
+    )
+    return (*texts, *held)
 
 
 def _stored(
-    what: str, plural: str, *, tag: str, create: Any, update: Any, model: Any, example: Any, sent: Any
+    what: str,
+    plural: str,
+    *,
+    tag: str,
+    holds: tuple[str, ...],
+    create: Any,
+    update: Any,
+    model: Any,
+    example: Any,
+    sent: Any,
 ) -> tuple[Operation, ...]:
     """The five operations on targets or configs."""
     base, one = f"{_BASE}/{plural}", f"{_BASE}/{plural}/{{namespace}}/{{{what}_name}}"
@@ -96,7 +115,9 @@ def _stored(
             f"List {plural}",
             200,
             Answer(f"A page of {plural}.", ListPage[model], example=examples.page(example)),
-            parameters=listing(_SORTS, (*filters, *_searches("name", "namespace", "project", "description", "type"))),
+            parameters=listing(
+                _SORTS, (*filters, *_searches("name", "namespace", "project", "description", "type", inside=holds))
+            ),
         ),
         Operation("get", one, f"v1_get_{what}", tag, f"Get a {what}", 200, found, parameters=where, errors=_GONE),
         Operation(
@@ -156,7 +177,14 @@ OPERATIONS = (
             _SORTS,
             (
                 *_filters("namespace", "project", "status", "target", "config"),
-                *_searches("id", "namespace", "project", "description", "status", "target", "config"),
+                *_searches(
+                    "id",
+                    "namespace",
+                    "project",
+                    "description",
+                    "status",
+                    inside=("target", "config", "status_details", "custom_fields", "ownership"),
+                ),
             ),
         ),
     ),
@@ -246,6 +274,16 @@ OPERATIONS = (
         "target",
         "targets",
         tag=_TARGETS,
+        holds=(
+            "model",
+            "rows",
+            "dataset",
+            "cached_outputs",
+            "retriever",
+            "rag",
+            "custom_fields",
+            "ownership",
+        ),
         create=Target,
         update=TargetUpdate,
         model=EvaluationTarget,
@@ -256,6 +294,7 @@ OPERATIONS = (
         "config",
         "configs",
         tag=_CONFIGS,
+        holds=("params", "tasks", "groups", "custom_fields", "ownership"),
         create=Config,
         update=ConfigUpdate,
         model=EvaluationConfig,
@@ -283,7 +322,11 @@ OPERATIONS = (
         200,
         Answer("A page of results.", ListPage[EvaluationResult], example=examples.page(examples.RESULT_V1)),
         parameters=listing(
-            _SORTS, (query("filter[job_id]", "Results of this job."), *_searches("id", "job", "namespace", "project"))
+            _SORTS,
+            (
+                query("filter[job_id]", "Results of this job."),
+                *_searches("id", "job", "namespace", "project", inside=("tasks", "groups")),
+            ),
         ),
     ),
     Operation(
