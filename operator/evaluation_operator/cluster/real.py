@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from evaluation_operator.cluster import shallow
 from evaluation_operator.cluster.connection import CONNECT_SECONDS, Connection, connect, unreachable
 from evaluation_operator.cluster.errors import (
     ClusterError,
@@ -314,7 +315,7 @@ def _asked(method: str, path: str) -> str:
 
 def _parsed(raw: bytes) -> Any:
     try:
-        return orjson.loads(raw)
+        return shallow.read(raw)[0]
     except orjson.JSONDecodeError:
         return None
 

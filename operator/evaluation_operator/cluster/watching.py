@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from evaluation_operator.cluster import shallow
 from evaluation_operator.cluster.connection import CONNECT_SECONDS, Answered, unreachable
 from evaluation_operator.cluster.errors import Unavailable, from_status
 from evaluation_operator.cluster.port import Body, Change, Resource
@@ -62,6 +63,6 @@ def _change(line: bytes, resource: Resource, asked: str) -> Change | None:
 
 def _json(raw: bytes) -> Body | Any:
     try:
-        return orjson.loads(raw)
+        return shallow.read(raw)[0]
     except orjson.JSONDecodeError:
         return None

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 import aiohttp
 import orjson
 
+from evaluation_operator.cluster import shallow
 from evaluation_operator.cluster.paths import describe
 from evaluation_operator.cluster.port import Resource
 from evaluation_operator.controller.world import WATCHED
@@ -27,7 +28,8 @@ _TAKEN: Final = ("ADDED", "MODIFIED")
 
 
 def reading_ahead(ingest: Ingest) -> aiohttp.ClientMiddlewareType:
-    """The middleware of kopf's session: what comes of the watches of our kinds goes through `Ahead`."""
+    """The middleware of kopf's session: what comes of the watches of our kinds goes through `Ahead`, and a list
+    is bounded in depth."""
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         response = await handler(request)
@@ -35,9 +37,29 @@ def reading_ahead(ingest: Ingest) -> aiohttp.ClientMiddlewareType:
         resource = _KINDS.get((asked.group, asked.resource)) if asked is not None and asked.verb == "watch" else None
         if resource is not None and response.status == 200:
             cast(Any, response).content = Ahead(response.content, resource, ingest)
+        elif asked is not None and asked.verb == "list" and response.status == 200:
+            cast(Any, response).content = Bounded(response.content)
         return response
 
     return middleware
+
+
+class Bounded:
+    """The body of a list's answer as kopf can read it, whatever one of the objects holds."""
+
+    def __init__(self, content: aiohttp.StreamReader) -> None:
+        self._content = content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._content, name)
+
+    async def read(self, n: int = -1) -> bytes:
+        """All of it. What is no JSON is left for kopf to say so."""
+        raw = await self._content.read(n)
+        try:
+            return shallow.read(raw)[1]
+        except orjson.JSONDecodeError:
+            return raw
 
 
 class Ahead:
@@ -69,8 +91,8 @@ class Ahead:
     def _left(self, lines: list[bytes]) -> bytes:
         kept: list[bytes] = []
         version = ""
-        for line in lines:
-            taken = self._taken(line)
+        for raw in lines:
+            taken, line = self._taken(raw)
             if taken:
                 version = taken
                 continue
@@ -82,19 +104,20 @@ class Ahead:
             kept.append(self._bookmark(version))
         return b"".join(line + b"\n" for line in kept)
 
-    def _taken(self, line: bytes) -> str:
-        """The resourceVersion of an event that is in the caches now; empty when kopf has to see the line."""
+    def _taken(self, line: bytes) -> tuple[str, bytes]:
+        """The resourceVersion of an event that is in the caches now, empty when kopf has to see the line; and the line
+        as kopf can read it."""
         try:
-            event = orjson.loads(line)
+            event, line = shallow.read(line)
             change, body = event["type"], event["object"]
             if change not in _TAKEN and change != "DELETED":
-                return ""
+                return "", line
             self._ingest(self._resource, change, body)
-            return str(body["metadata"]["resourceVersion"]) if change in _TAKEN else ""
+            return str(body["metadata"]["resourceVersion"]) if change in _TAKEN else "", line
         except Exception:
             # One bad object must not stop the others: kopf, too, goes on after a handler's error.
             log.exception("an event of %s was not understood", self._resource)
-            return ""
+            return "", line
 
     def _bookmark(self, version: str) -> bytes:
         kind = {"apiVersion": self._resource.api_version, "kind": self._resource.kind}

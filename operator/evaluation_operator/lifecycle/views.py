@@ -24,6 +24,7 @@ from evaluation_operator.lifecycle.observed import (
 )
 from evaluation_operator.lifecycle.text import cut
 from evaluation_operator.resources.config import ConfigBody, EvaluationConfigSpec
+from evaluation_operator.resources.depth import MAX_DEPTH, deeper_than
 from evaluation_operator.resources.identity import ANNOTATION_CONFIG_DIGEST, ANNOTATION_TARGET_DIGEST
 from evaluation_operator.resources.job import EvaluationJobSpec
 from evaluation_operator.resources.references import pin_config, pin_target
@@ -34,6 +35,7 @@ _MAX_SECONDS = 31_536_000
 _MAX_TEXT = 2048
 _MAX_ITEMS = 64
 """More containers or conditions than this are not looked at."""
+_TOO_DEEP = f"spec: nested deeper than {MAX_DEPTH} levels; put such content into a file and name it as a dataset"
 
 
 def job_view(raw: Mapping[str, Any]) -> JobView:
@@ -60,6 +62,8 @@ def referenced_target(raw: Mapping[str, Any]) -> ReferencedView:
     """Return the view of an EvaluationTarget."""
     body: TargetBody | None = None
     error: str | None = None
+    if deeper_than(raw.get("spec"), MAX_DEPTH):
+        return _referenced(raw, None, _TOO_DEEP)
     try:
         body = pin_target(EvaluationTargetSpec.model_validate(_map(raw.get("spec"))))
     except ValidationError as problem:
@@ -71,6 +75,8 @@ def referenced_config(raw: Mapping[str, Any]) -> ReferencedView:
     """Return the view of an EvaluationConfig."""
     body: ConfigBody | None = None
     error: str | None = None
+    if deeper_than(raw.get("spec"), MAX_DEPTH):
+        return _referenced(raw, None, _TOO_DEEP)
     try:
         body = pin_config(EvaluationConfigSpec.model_validate(_map(raw.get("spec"))))
     except ValidationError as problem:
@@ -174,6 +180,8 @@ def _referenced(raw: Mapping[str, Any], body: TargetBody | ConfigBody | None, er
 
 
 def _spec(raw: object) -> tuple[EvaluationJobSpec | None, str | None]:
+    if deeper_than(raw, MAX_DEPTH):
+        return None, _TOO_DEEP
     try:
         return EvaluationJobSpec.model_validate(raw), None
     except ValidationError as problem:

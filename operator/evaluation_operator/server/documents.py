@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from evaluation_operator.resources.depth import deeper_than, inside
+
 _LARGEST_INTEGER = 2**63
 
 
@@ -40,26 +42,10 @@ def read_strictly(data: bytes, *, max_depth: int, max_values: int) -> Any:
         raise BadDocument("json_invalid", f"not JSON: {str(error)[:200]}") from None
 
 
-def deeper_than(value: Any, limit: int) -> bool:
-    """Whether objects and lists are nested in each other more than `limit` times."""
-    level = [value]
-    for _ in range(limit):
-        level = [inner for each in level for inner in _inside(each) if isinstance(inner, (dict, list))]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
 def _more_values_than(value: Any, limit: int) -> bool:
     count, waiting = 0, [value]
     while waiting:
-        inner = _inside(waiting.pop())
+        inner = inside(waiting.pop())
         count += len(inner)
         if count > limit:
             return True

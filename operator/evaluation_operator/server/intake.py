@@ -19,8 +19,8 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
+from evaluation_operator.resources.depth import deeper_than
 from evaluation_operator.resources.reports import MAX_LOG_BYTES, MAX_REPORT_BYTES, Report
-from evaluation_operator.server.documents import deeper_than
 from evaluation_operator.server.identity import Sender, Senders
 from evaluation_operator.server.limits import (
     Busy,

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.alias_generators import to_camel
 
+from evaluation_operator.resources.depth import MAX_DEPTH
 from evaluation_operator.resources.identity import GROUP, REPORT_AUDIENCE
 from evaluation_operator.resources.target import TargetType
 
@@ -175,8 +176,9 @@ class Rest(_Section):
 
     max_body_bytes: int = Field(default=2 * MIB, ge=4 * KIB, le=16 * MIB)
     """Largest body; more is answered 413. The cluster stores objects of about 1.5 MiB."""
-    max_depth: int = Field(default=64, ge=8, le=500)
-    """Deepest nesting of a body."""
+    max_depth: int = Field(default=MAX_DEPTH - 4, ge=8, le=MAX_DEPTH - 4)
+    """Deepest nesting of a body. In the custom resource it may be a few levels deeper; beyond `MAX_DEPTH` the operator
+    refuses it."""
     max_values: int = Field(default=200_000, ge=1000)
     """Most values (keys of objects and items of lists) in a body."""
     body_seconds: Seconds = 15.0

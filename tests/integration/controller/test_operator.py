@@ -223,6 +223,24 @@ def test_killed_in_any_phase_it_goes_on_where_it_was(kubectl: Kubectl, replicas:
     assert again.terminate() == 0
 
 
+@pytest.mark.parametrize("levels", [100, 300, 900, 2_000, 9_900])
+def test_a_job_of_any_depth_is_refused_and_stops_no_other(kubectl: Kubectl, replicas: Operators, levels: int) -> None:
+    operator = replicas.start()
+    document = json.dumps(evaluation_job("deep", custom_fields={"a": "HERE"}))
+    document = document.replace('"HERE"', "[" * levels + "]" * levels)
+    kubectl("create", "--validate=false", "-f", "-", stdin=document)
+    told = "jsonpath={.status.error_details}"
+    seen = eventually(lambda: kubectl("get", "evaluationjob", "deep", "-o", told), bool, 30, "the job is refused")
+    assert json.loads(seen)["reason"] == "InvalidSpec"
+    assert "64 levels" in json.loads(seen)["message"]
+    operator.kill()
+    again = replicas.start()
+    apply(kubectl, "one")
+    becomes(kubectl, "one", "pending")
+    kubectl("delete", "evaluationjob", "deep", "--timeout=20s")
+    assert again.terminate() == 0
+
+
 def test_a_standby_takes_over_after_a_kill_and_at_once_after_an_end(kubectl: Kubectl, replicas: Operators) -> None:
     first = replicas.start("operator-a")
     eventually(first.leads, bool, 20, "the first leads")

@@ -4,6 +4,7 @@ what callers send comes back whole, keys go with their objects, and the sweep fi
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from evaluation_operator.cluster.port import SECRETS, Request
 from evaluation_operator.cluster.real import RealCluster
 from evaluation_operator.server.app import Dependencies, create_app
+from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.key_store import UNOWNED_SECONDS, KeyStore
 from evaluation_operator.server.objects import keys
 from evaluation_operator.server.permissions import PERMISSIONS
@@ -94,6 +96,44 @@ async def test_nothing_is_lost_in_the_cluster(api: Api, base: Any) -> None:
     assert target["rag"] == named["rag"]
     rows = await api.made(f"{V1}/targets", type="rows", rows=[FREE, {}])
     assert rows["rows"] == [FREE, {}]
+
+
+async def test_an_object_of_any_depth_hides_no_other(api: Api, kubectl: Kubectl) -> None:
+    kept = await api.made(f"{V1}/targets", type="rows", rows=[{"a": "treasure"}], name=name())
+    for levels in (100, 300, 900, 2_000, 9_900):
+        body = {
+            "apiVersion": "evaluation-operator.dev/v1alpha1",
+            "kind": "EvaluationTarget",
+            "metadata": {"name": f"deep-{levels}"},
+            "spec": {"type": "rows", "rows": [{"a": "HERE"}]},
+        }
+        deep = "[" * levels + '"treasure"' + "]" * levels
+        kubectl("create", "--validate=false", "-f", "-", stdin=json.dumps(body).replace('"HERE"', deep))
+    query = {"page_size": "100", "filter[namespace]": api.namespace}
+
+    async def listed(**more: str) -> set[str]:
+        answer = await api.client.get(f"{V1}/targets", params=query | more)
+        assert answer.status_code == 200, answer.text
+        return {each["name"] for each in answer.json()["data"]}
+
+    for _ in range(200):
+        if "deep-9900" in await listed():
+            break
+        await asyncio.sleep(0.05)
+    assert {kept["name"], "deep-100", "deep-300", "deep-900", "deep-2000", "deep-9900"} < await listed()
+    assert await listed(**{"search[rows]": "treasure"}) == {kept["name"], "deep-100"}
+    # One that starts with such a list sees the others, too.
+    again = Index(api.cluster, (api.namespace,))
+    running = asyncio.create_task(again.run())
+    async with asyncio.timeout(10):
+        await asyncio.gather(*(informer.synced.wait() for informer in again.informers))
+    running.cancel()
+    assert again.targets.get(api.namespace, "deep-9900") is not None
+    for levels in (100, 300, 900, 2_000, 9_900):
+        answer = await api.client.get(f"{V1}/targets/{api.namespace}/deep-{levels}")
+        assert answer.status_code == 200
+        answer = await api.client.delete(f"{V1}/targets/{api.namespace}/deep-{levels}")
+        assert answer.status_code == 200
 
 
 async def test_keys_go_with_their_objects(api: Api, kubectl: Kubectl) -> None:

@@ -103,6 +103,15 @@ async def test_an_object_that_is_not_understood_does_not_stop_the_others() -> No
     assert lines(left) == [json.loads(bad), bookmark(6)]
 
 
+@pytest.mark.parametrize("change", ["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"])
+@pytest.mark.parametrize("levels", [300, 1_500, 9_000])
+async def test_no_depth_of_an_object_reaches_kopf(change: str, levels: int) -> None:
+    deep = event(change, "deep", 5, spec="HERE").replace(b'"HERE"', b"[" * levels + b"]" * levels)
+    seen, left = await read(deep + event("ADDED", "one", 6))
+    assert [name for _, name in seen] == (["one"] if change in ("BOOKMARK", "ERROR") else ["deep", "one"])
+    assert lines(b"".join(left))[-1] == bookmark(6)
+
+
 async def test_a_line_that_was_cut_off_reaches_kopf_as_it_is() -> None:
     assert await read(b'{"type":"ADD') == ([], [b'{"type":"ADD'])
 
@@ -110,6 +119,10 @@ async def test_a_line_that_was_cut_off_reaches_kopf_as_it_is() -> None:
 DEFINITIONS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 #: kopf waits for ever for these, although it is to look at none of them.
 SERVED = (*WATCHED, NAMESPACES, EVENTS, DEFINITIONS)
+
+
+#: More than Python's own parser reads.
+DEEP = "[" * 5_000 + "]" * 5_000
 
 
 class Server:
@@ -134,8 +147,9 @@ class Server:
             return web.json_response({"resources": [kind(r) for r in SERVED if r.api_version == "/".join(parts[1:])]})
         mine = parts[-1] == EVALUATION_JOBS.plural
         if "watch" not in request.query:
-            body = json.loads(event("", "listed", 3))["object"]
-            return web.json_response({"metadata": {"resourceVersion": "10"}, "items": [body] if mine else []})
+            body = json.loads(event("", "listed", 3, spec="HERE"))["object"]
+            listed = json.dumps({"metadata": {"resourceVersion": "10"}, "items": [body] if mine else []})
+            return web.Response(text=listed.replace('"HERE"', DEEP), content_type="application/json")
         response = web.StreamResponse()
         await response.prepare(request)
         if mine:

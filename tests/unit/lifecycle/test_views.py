@@ -79,6 +79,19 @@ def test_suspend_and_cancel_are_read_though_the_spec_is_invalid() -> None:
     assert view.run.queue_name == "q"
 
 
+def test_a_spec_that_is_nested_too_deep_is_refused_with_what_to_do() -> None:
+    deep: Any = "x"
+    for _ in range(100):
+        deep = [deep]
+    raw = raw_job(custom_fields={"a": deep}, cancel=True)
+    view = views.job_view(raw)
+    assert (view.spec, view.cancel) == (None, True)
+    assert view.spec_error is not None
+    assert "64 levels" in view.spec_error
+    for referenced in (views.referenced_target(raw), views.referenced_config(raw)):
+        assert (referenced.body, referenced.error) == (None, view.spec_error)
+
+
 @pytest.mark.parametrize("wrong", [0, -1, "60", True, 1.5, 10**12, None])
 def test_a_deadline_that_is_none_does_not_count(wrong: object) -> None:
     assert views.job_view(raw_job(run={"activeDeadlineSeconds": wrong})).run.active_deadline_seconds is None

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from evaluation_operator.resources.depth import MAX_DEPTH, deeper_than
 from evaluation_operator.resources.identity import ANNOTATION_API_FIELDS, ANNOTATION_RESULT_FIELDS
 
 _TEXTS: Final = ("name", "namespace", "id", "type", "description", "project", "output_files_url")
@@ -35,7 +36,7 @@ def read(body: Mapping[str, Any], annotation: str) -> dict[str, Any]:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) and not deeper_than(value, MAX_DEPTH) else {}
 
 
 def written(value: Mapping[str, Any]) -> str:

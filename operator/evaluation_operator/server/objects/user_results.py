@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 
+from evaluation_operator.resources.depth import MAX_DEPTH, deeper_than
 from evaluation_operator.resources.identity import (
     ANNOTATION_CREATED,
     ANNOTATION_UPDATED,
@@ -78,7 +79,7 @@ def _content(config_map: Mapping[str, Any]) -> dict[str, Any]:
         content = orjson.loads((config_map.get("data") or {}).get(_FILE, ""))
     except orjson.JSONDecodeError:
         return {}
-    if not isinstance(content, dict):
+    if not isinstance(content, dict) or deeper_than(content, MAX_DEPTH):
         return {}
     return {key: value for key, value in content.items() if isinstance(value, dict if key in _MAPS else str)}
 

@@ -124,8 +124,12 @@ async def test_filters_by_target_in_both_forms(world: World) -> None:
         assert [item["id"] for item in page["data"]] == [job["id"]]
 
 
+DEEP = '{"custom_fields": {"a": %s}, "target": {"custom_fields": {"a": %s}}}' % (("[" * 400 + "]" * 400,) * 2)
+
+
 @pytest.mark.parametrize(
-    "noted", ['{"target": "x", "config": [1]}', '{"target": {"name": ["x"], "type": {}}}', '{"output_files_url": {}}']
+    "noted",
+    ['{"target": "x", "config": [1]}', '{"target": {"name": ["x"], "type": {}}}', '{"output_files_url": {}}', DEEP],
 )
 async def test_a_note_that_somebody_changed_breaks_nothing(world: World, noted: str) -> None:
     job = await stored(world)
