@@ -245,7 +245,7 @@ class RealCluster:
         headers: Mapping[str, str] | None = None,
     ) -> Body:
         raw, status = await self._fetch(method, path, body, headers)
-        found = _parsed(raw)
+        found = shallow.value_of(raw, path)
         if not isinstance(found, dict):
             raise Unavailable(
                 "the answer was not a JSON object: is this the Kubernetes API?",
@@ -298,7 +298,7 @@ class RealCluster:
             # Here and not by aiohttp's tracing, which costs a third of the request.
             self._answered(method, path, status, perf_counter() - started)
         if not 200 <= status < 300:
-            raise from_status(status, _parsed(raw), request=asked, retry_after=_seconds(wait))
+            raise from_status(status, shallow.value_of(raw, path), request=asked, retry_after=_seconds(wait))
         return raw, status
 
     def _answered(self, method: str, path: str, code: int, seconds: float) -> None:
@@ -311,13 +311,6 @@ class RealCluster:
 
 def _asked(method: str, path: str) -> str:
     return f"{method} {path.partition('?')[0]}"
-
-
-def _parsed(raw: bytes) -> Any:
-    try:
-        return shallow.read(raw)[0]
-    except orjson.JSONDecodeError:
-        return None
 
 
 def pause(attempt: int, asked: float | None) -> float:

@@ -13,18 +13,24 @@ from typing import Any, Final
 
 import orjson
 
+from evaluation_operator.resources.identity import GROUP
+
 MAX_DEPTH: Final = 120
 """Objects and lists in each other. More than `resources.depth.MAX_DEPTH`, so that what was cut is refused as too deep;
 less than half of what orjson writes, so that it can stand in an answer."""
 _WRITTEN: Final = 254
 """Levels that orjson writes; it refuses more."""
+_OURS: Final = f"/apis/{GROUP}/"
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
 _OPEN: Final = b"[{"
 _CLOSE: Final = b"]}"
 
 
-def read(raw: bytes) -> tuple[Any, bytes]:
-    """Return the value and its JSON; both have `null` in place of what is nested too deep. Raises JSONDecodeError."""
+def read(raw: bytes, group: str) -> tuple[Any, bytes]:
+    """Return the value and its JSON; both have `null` in place of what is nested too deep. `group` is the API group
+    that was asked: only our own objects have fields of any form. Raises JSONDecodeError."""
+    if group != GROUP or raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return orjson.loads(raw), raw
     try:
         value = orjson.loads(raw)
         # Nothing in Python looks at the depth as fast as orjson meets its limit.
@@ -33,6 +39,14 @@ def read(raw: bytes) -> tuple[Any, bytes]:
         raw = cut(raw)
         value = orjson.loads(raw)
     return value, raw
+
+
+def value_of(raw: bytes, path: str) -> Any:
+    """Return the value that was answered under this path; None when it is no JSON."""
+    try:
+        return read(raw, GROUP if path.startswith(_OURS) else "")[0]
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _wrapped(value: Any, levels: int) -> Any:

@@ -7,13 +7,12 @@ from time import perf_counter
 from typing import Any
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from evaluation_operator.cluster import shallow
 from evaluation_operator.cluster.connection import CONNECT_SECONDS, Answered, unreachable
 from evaluation_operator.cluster.errors import Unavailable, from_status
-from evaluation_operator.cluster.port import Body, Change, Resource
+from evaluation_operator.cluster.port import Change, Resource
 
 #: A server sends a bookmark about each minute; a connection that is silent for longer is dead, whatever TCP says.
 SILENCE_SECONDS = 100.0
@@ -36,18 +35,17 @@ async def changes(
             answered("GET", path, status, perf_counter() - started)
         async with response:
             if status != 200:
-                raise from_status(status, _json(await response.read()), request=asked)
+                raise from_status(status, shallow.value_of(await response.read(), path), request=asked)
             async for line in response.content:
-                if change := _change(line, resource, asked):
+                if change := _change(shallow.value_of(line, path), resource, asked):
                     yield change
     except (aiohttp.ClientError, OSError, TimeoutError, RuntimeError, ValueError) as error:
         # RuntimeError is what aiohttp says of a closed session, ValueError of a line without end.
         raise unreachable(error, asked) from error
 
 
-def _change(line: bytes, resource: Resource, asked: str) -> Change | None:
+def _change(event: Any, resource: Resource, asked: str) -> Change | None:
     """One line's change; None for a type of a later server."""
-    event = _json(line)
     body = event.get("object") if isinstance(event, dict) else None
     if not isinstance(event, dict) or not isinstance(body, dict):
         raise Unavailable("the watch did not send JSON objects: is this the Kubernetes API?", request=asked)
@@ -59,10 +57,3 @@ def _change(line: bytes, resource: Resource, asked: str) -> Change | None:
         return None
     body["apiVersion"], body["kind"] = resource.api_version, resource.kind
     return Change(kind, body)
-
-
-def _json(raw: bytes) -> Body | Any:
-    try:
-        return shallow.read(raw)[0]
-    except orjson.JSONDecodeError:
-        return None

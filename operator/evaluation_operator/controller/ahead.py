@@ -38,7 +38,7 @@ def reading_ahead(ingest: Ingest) -> aiohttp.ClientMiddlewareType:
         if resource is not None and response.status == 200:
             cast(Any, response).content = Ahead(response.content, resource, ingest)
         elif asked is not None and asked.verb == "list" and response.status == 200:
-            cast(Any, response).content = Bounded(response.content)
+            cast(Any, response).content = Bounded(response.content, asked.group)
         return response
 
     return middleware
@@ -47,8 +47,9 @@ def reading_ahead(ingest: Ingest) -> aiohttp.ClientMiddlewareType:
 class Bounded:
     """The body of a list's answer as kopf can read it, whatever one of the objects holds."""
 
-    def __init__(self, content: aiohttp.StreamReader) -> None:
+    def __init__(self, content: aiohttp.StreamReader, group: str) -> None:
         self._content = content
+        self._group = group
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
@@ -57,7 +58,7 @@ class Bounded:
         """All of it. What is no JSON is left for kopf to say so."""
         raw = await self._content.read(n)
         try:
-            return shallow.read(raw)[1]
+            return shallow.read(raw, self._group)[1]
         except orjson.JSONDecodeError:
             return raw
 
@@ -108,7 +109,7 @@ class Ahead:
         """The resourceVersion of an event that is in the caches now, empty when kopf has to see the line; and the line
         as kopf can read it."""
         try:
-            event, line = shallow.read(line)
+            event, line = shallow.read(line, self._resource.group)
             change, body = event["type"], event["object"]
             if change not in _TAKEN and change != "DELETED":
                 return "", line

@@ -104,13 +104,9 @@ class HeldResponse(StreamingResponse):
 
 def router(downloads: Downloads) -> APIRouter:
     """The route of the v2 API."""
-    routes = APIRouter(tags=["results"])
+    routes = APIRouter()
 
-    @routes.get(
-        DOWNLOAD_PATH,
-        response_class=StreamingResponse,
-        summary="Download the archive with everything that the evaluation wrote (gzip tar)",
-    )
+    @routes.get(DOWNLOAD_PATH)
     async def download(job_id: JobId, caller: CurrentCaller) -> StreamingResponse:
         return await downloads.archive(caller, job_id)
 

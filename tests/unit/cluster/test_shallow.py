@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from evaluation_operator.cluster.shallow import MAX_DEPTH, cut, read
 from evaluation_operator.resources import depth
 from evaluation_operator.resources.depth import deeper_than
+from evaluation_operator.resources.identity import GROUP
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8) | st.sampled_from(['["', "}\\"]),
@@ -32,7 +33,7 @@ def nested(inner: str, levels: int) -> bytes:
 @given(ANYTHING)
 def test_what_is_not_deep_stays_as_it_is(value: Any) -> None:
     raw = json.dumps(value).encode()
-    assert read(raw) == (value, raw)
+    assert read(raw, GROUP) == (value, raw)
     assert cut(raw) == raw
 
 
@@ -40,7 +41,7 @@ def test_what_is_not_deep_stays_as_it_is(value: Any) -> None:
 def test_what_is_too_deep_is_cut_out(levels: int) -> None:
     beside = [1, {"b": "]}"}]
     raw = b'{"deep":' + nested('"treasure"', levels) + b',"beside":' + json.dumps(beside).encode() + b"}"
-    value, text = read(raw)
+    value, text = read(raw, GROUP)
     assert value["beside"] == beside
     assert orjson.loads(text) == json.loads(text) == value
     orjson.dumps({"items": [[[value]]]})
@@ -54,17 +55,17 @@ def test_what_is_too_deep_is_cut_out(levels: int) -> None:
 @pytest.mark.parametrize("levels", [1, 64, MAX_DEPTH])
 def test_what_is_just_deep_enough_is_not_cut(levels: int) -> None:
     raw = nested('"treasure"', levels)
-    assert read(raw) == (json.loads(raw), raw)
+    assert read(raw, GROUP) == (json.loads(raw), raw)
 
 
 @pytest.mark.parametrize("raw", [b"", b"<html>", b'{"a": "', b"[" * 300, b"]" * 300, b'{"' + b'\\"' * 100_000, b"[1,"])
 def test_what_is_no_json_is_told_as_such(raw: bytes) -> None:
     with pytest.raises(orjson.JSONDecodeError):
-        read(raw)
+        read(raw, GROUP)
 
 
 @given(st.text('[]{}",:\\ a1', max_size=40))
 def test_no_text_breaks_it(text: str) -> None:
     for levels in (0, 200, 2_000):
         with contextlib.suppress(orjson.JSONDecodeError):
-            read(b"[" * levels + text.encode() + b"]" * levels)
+            read(b"[" * levels + text.encode() + b"]" * levels, GROUP)

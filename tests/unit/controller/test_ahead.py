@@ -26,8 +26,8 @@ def event(change: str, name: str, version: int, **more: Any) -> bytes:
     return json.dumps({"type": change, "object": body}).encode() + b"\n"
 
 
-def bookmark(version: int) -> dict[str, Any]:
-    kind = {"apiVersion": BATCH_JOBS.api_version, "kind": BATCH_JOBS.kind}
+def bookmark(version: int, resource: Resource = BATCH_JOBS) -> dict[str, Any]:
+    kind = {"apiVersion": resource.api_version, "kind": resource.kind}
     return {"type": "BOOKMARK", "object": {**kind, "metadata": {"resourceVersion": str(version)}}}
 
 
@@ -42,7 +42,7 @@ class Content:
             yield piece
 
 
-async def read(*pieces: bytes, refuse: str = "") -> tuple[Seen, list[bytes]]:
+async def read(*pieces: bytes, refuse: str = "", resource: Resource = BATCH_JOBS) -> tuple[Seen, list[bytes]]:
     """What was taken, and the pieces that are left for kopf."""
     seen: Seen = []
 
@@ -51,7 +51,7 @@ async def read(*pieces: bytes, refuse: str = "") -> tuple[Seen, list[bytes]]:
             raise ValueError(refuse)
         seen.append((change, body["metadata"]["name"]))
 
-    ahead = Ahead(cast(aiohttp.StreamReader, Content(*pieces)), BATCH_JOBS, ingest)
+    ahead = Ahead(cast(aiohttp.StreamReader, Content(*pieces)), resource, ingest)
     return seen, [piece async for piece in ahead.iter_chunked(1024)]
 
 
@@ -107,9 +107,9 @@ async def test_an_object_that_is_not_understood_does_not_stop_the_others() -> No
 @pytest.mark.parametrize("levels", [300, 1_500, 9_000])
 async def test_no_depth_of_an_object_reaches_kopf(change: str, levels: int) -> None:
     deep = event(change, "deep", 5, spec="HERE").replace(b'"HERE"', b"[" * levels + b"]" * levels)
-    seen, left = await read(deep + event("ADDED", "one", 6))
+    seen, left = await read(deep + event("ADDED", "one", 6), resource=EVALUATION_JOBS)
     assert [name for _, name in seen] == (["one"] if change in ("BOOKMARK", "ERROR") else ["deep", "one"])
-    assert lines(b"".join(left))[-1] == bookmark(6)
+    assert lines(b"".join(left))[-1] == bookmark(6, EVALUATION_JOBS)
 
 
 async def test_a_line_that_was_cut_off_reaches_kopf_as_it_is() -> None:

@@ -125,8 +125,8 @@ def conditions(query: Query, grammar: Grammar) -> list[Condition]:
 def matching(asked: Iterable[Condition], objects: Iterable[L], resolve: Resolve = lambda _, part: part) -> Sequence[L]:
     """The objects of which all this holds, in their order. None of it may need an opened object."""
     found = list(objects)
-    for each in asked:
-        found = [one for one in found if each.holds(one.fields, resolve)]
+    for holds in (each.holds for each in asked):
+        found = [one for one in found if holds(one.fields, resolve)]
     return found
 
 

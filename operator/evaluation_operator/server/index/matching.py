@@ -18,6 +18,7 @@ from evaluation_operator.server.objects.timestamps import rendered
 Fields = Mapping[str, Any]
 Resolve = Callable[[str, Fields], Fields]
 """From a job's `target` or `config` to the fields of the stored object that it means."""
+Holds = Callable[[Fields, Resolve], bool]
 CONTENT: Final = "content"
 """In the fields of an object that was opened: what it holds, as the API shows it."""
 
@@ -26,7 +27,7 @@ CONTENT: Final = "content"
 class Condition:
     """What must be true of an object, told by its fields."""
 
-    holds: Callable[[Fields, Resolve], bool]
+    holds: Holds
     opened: bool = False
     """Whether the fields must have `CONTENT`, which is not kept beside them."""
 
@@ -151,19 +152,19 @@ def _filter(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condi
             lambda fields, resolve: not wanted.isdisjoint(_references(resolve(field, fields.get(field) or {})))
         )
     if kind is Kind.MOMENT:
-        return _own(_moments(field, value if isinstance(value, Mapping) else {"eq": value}, _ORDER, where))
+        return Condition(_moments(field, value if isinstance(value, Mapping) else {"eq": value}, _ORDER, where))
     if kind is Kind.MAP:
-        return _own(_map(field, value, where))
+        return Condition(_map(field, value, where))
     texts = _texts(value, where)
     if kind is Kind.ID:
         identifiers = frozenset(_split(texts))
-        return _own(lambda fields: not identifiers.isdisjoint(_identifiers(fields)))
+        return Condition(lambda fields, _: not identifiers.isdisjoint(_identifiers(fields)))
     if kind is not Kind.TEXT:
         named = frozenset().union(*(_phases(word, kind, where) for word in _split(texts)))
-        return _own(lambda fields: fields.get(field) in named)
+        return Condition(lambda fields, _: fields.get(field) in named)
     # A comma may be part of such a text, so it is not taken for the separator only.
     choice = frozenset((*texts, *_split(texts)))
-    return _own(lambda fields: fields.get(field) in choice)
+    return Condition(lambda fields, _: fields.get(field) in choice)
 
 
 def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
@@ -179,17 +180,17 @@ def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condi
         return Condition(holds, opened=True)
     if kind is Kind.MAP:
         kept = inside(value)
-        return _own(lambda fields: field in fields and kept(fields[field]))
+        return Condition(lambda fields, _: field in fields and kept(fields[field]))
     if kind is Kind.MOMENT:
         if not isinstance(value, Mapping):
             raise QueryError("give [start], [end] or both", *where)
-        return _own(_moments(field, value, _RANGE, where))
+        return Condition(_moments(field, value, _RANGE, where))
     contained = containing(_split(_texts(value, where)))
     if kind is Kind.ID:
-        return _own(lambda fields: any(map(contained, _identifiers(fields))))
+        return Condition(lambda fields, _: any(map(contained, _identifiers(fields))))
     if kind is Kind.STATUS_V1:
-        return _own(lambda fields: contained(V1_STATUS[fields[field]]))
-    return _own(lambda fields: contained(fields.get(field) or ""))
+        return Condition(lambda fields, _: contained(V1_STATUS[fields[field]]))
+    return Condition(lambda fields, _: contained(fields.get(field) or ""))
 
 
 def _search_part(kind: Kind, field: str, asked: Any, where: tuple[str, ...]) -> Condition:
@@ -204,11 +205,6 @@ def _search_part(kind: Kind, field: str, asked: Any, where: tuple[str, ...]) -> 
         return any(map(contained, texts)) or held(part.get(CONTENT))
 
     return Condition(lambda fields, resolve: found(resolve(field, fields.get(field) or {})), opened=True)
-
-
-def _own(test: Callable[[Fields], bool]) -> Condition:
-    """A condition on the object's own fields."""
-    return Condition(lambda fields, _: test(fields))
 
 
 def _of_part(field: str, inner: list[Condition]) -> Condition:
@@ -253,21 +249,21 @@ def _phases(word: str, kind: Kind, where: tuple[str, ...]) -> frozenset[str]:
     raise QueryError(f"no such status; there are {known}", *where, kind="enum")
 
 
-def _map(field: str, value: Any, where: tuple[str, ...]) -> Callable[[Fields], bool]:
+def _map(field: str, value: Any, where: tuple[str, ...]) -> Holds:
     if not isinstance(value, Mapping):
         raise QueryError(f"name the key: [{field}][key]=value", *where)
     wanted = {key: frozenset(_texts(texts, (*where, key))) for key, texts in value.items()}
 
-    def test(fields: Fields) -> bool:
+    def holds(fields: Fields, _: Resolve) -> bool:
         found = fields.get(field) or {}
         return all(key in found and not texts.isdisjoint(forms(found[key])) for key, texts in wanted.items())
 
-    return test
+    return holds
 
 
 def _moments(
     field: str, given: Mapping[str, Any], operators: Mapping[str, Callable[[str, str], bool]], where: tuple[str, ...]
-) -> Callable[[Fields], bool]:
+) -> Holds:
     tests: list[Callable[[str], bool]] = []
     for name, value in given.items():
         compare = operators.get(name)
@@ -275,7 +271,7 @@ def _moments(
             raise QueryError(f"no such comparison; there are {', '.join(operators)}", *where, name)
         for text in _texts(value, (*where, name)):
             tests.append(_moment(text, compare, (*where, name)))
-    return lambda fields: field in fields and all(test(fields[field]) for test in tests)
+    return lambda fields, _: field in fields and all(test(fields[field]) for test in tests)
 
 
 def _moment(text: str, compare: Callable[[str, str], bool], where: tuple[str, ...]) -> Callable[[str], bool]:

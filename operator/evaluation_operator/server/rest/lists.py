@@ -58,14 +58,14 @@ async def rows(
     seen = table.in_order(query)
     if visible is not None:
         seen = [row for row in seen if row.fields["namespace"] in visible]
-    asked = conditions(query, grammar)
-    found = await chosen(index, asked, seen, _OPENED[resource], await _stored(index, query, seen, caller))
+    wanted = conditions(query, grammar)
+    found = await chosen(index, wanted, seen, _OPENED[resource], await _stored(index, query, seen, caller))
     return listing.page(query, found), len(found)
 
 
 async def chosen(
     index: Index,
-    asked: Sequence[Condition],
+    wanted: Sequence[Condition],
     objects: Sequence[L],
     opened: Callable[[L], Fields],
     stored: Callable[[str, Fields], Row | None] = lambda part, fields: None,
@@ -78,8 +78,8 @@ async def chosen(
         row = stored(part, fields)
         return row.fields if row is not None else fields
 
-    found = listing.matching((each for each in asked if not each.opened), objects, resolve)
-    searched = [each for each in asked if each.opened]
+    found = listing.matching((each for each in wanted if not each.opened), objects, resolve)
+    searched = [each for each in wanted if each.opened]
     if not searched:
         return found
     inside = contents.resolved(stored)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from fastapi import APIRouter
@@ -135,21 +135,13 @@ def _blocking(pieces: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> 
 
 def router(downloads: ZipDownloads) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/evaluation/jobs/{job_id}", tags=["results"])
-    content: dict[int | str, dict[str, Any]] = {
-        200: {"content": {"application/zip": {}}, "description": "The zip file."}
-    }
+    routes = APIRouter(prefix="/v1/evaluation/jobs/{job_id}")
 
-    @routes.get(
-        "/download-results",
-        response_class=StreamingResponse,
-        responses=content,
-        summary="Download configs, logs and results of a job that has ended (zip)",
-    )
+    @routes.get("/download-results")
     async def results(job_id: JobId, caller: CurrentCaller) -> StreamingResponse:
         return await downloads.results(caller, job_id)
 
-    @routes.get("/logs", response_class=StreamingResponse, responses=content, summary="Download the log of a job (zip)")
+    @routes.get("/logs")
     async def logs(job_id: JobId, caller: CurrentCaller) -> StreamingResponse:
         return await downloads.logs(caller, job_id)
 

@@ -20,7 +20,7 @@ from evaluation_operator.server.rest import lists
 from evaluation_operator.server.rest.bodies import Document, answer, deleted, parsed
 from evaluation_operator.server.writes import Writes
 
-Namespace = Annotated[str, Path(max_length=255, description="Namespace of Kubernetes.", examples=["team-a"])]
+Namespace = Annotated[str, Path(max_length=255)]
 
 
 def _name(request: Request) -> str:
@@ -117,26 +117,26 @@ class Entities(Generic[_New, _Change]):
 def router(entities: Entities[Any, Any], plural: str) -> APIRouter:
     """The routes of one kind; `plural` is its part of the path."""
     word = plural.removesuffix("s")
-    routes = APIRouter(prefix=f"/v1/evaluation/{plural}", tags=[f"v1 {plural}"])
+    routes = APIRouter(prefix=f"/v1/evaluation/{plural}")
     one = f"/{{namespace}}/{{{word}_name}}"
 
-    @routes.post("", status_code=201, summary=f"Create a {word}")
+    @routes.post("", status_code=201)
     async def create(caller: CurrentCaller, document: Document) -> Response:
         return await entities.create(caller, document)
 
-    @routes.get("", summary=f"List {plural}")
+    @routes.get("")
     async def page(caller: CurrentCaller, request: Request) -> Response:
         return await entities.page(caller, request)
 
-    @routes.get(one, summary=f"Get a {word}")
+    @routes.get(one)
     async def retrieve(namespace: Namespace, name: EntityName, caller: CurrentCaller) -> Response:
         return await entities.retrieve(caller, namespace, name)
 
-    @routes.patch(one, summary=f"Change a {word}: what is not given stays")
+    @routes.patch(one)
     async def update(namespace: Namespace, name: EntityName, caller: CurrentCaller, document: Document) -> Response:
         return await entities.update(caller, namespace, name, document)
 
-    @routes.delete(one, summary=f"Delete a {word}, and the keys that came with it")
+    @routes.delete(one)
     async def delete(namespace: Namespace, name: EntityName, caller: CurrentCaller) -> Response:
         return await entities.delete(caller, namespace, name)
 

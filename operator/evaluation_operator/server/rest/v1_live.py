@@ -147,7 +147,7 @@ def answer(
 
 def router(live: Live) -> APIRouter:
     """The route."""
-    routes = APIRouter(tags=["live"])
+    routes = APIRouter()
 
     @routes.post(LIVE_PATH)
     async def evaluate(request: Request, caller: CurrentCaller) -> JSONResponse:

@@ -33,7 +33,7 @@ from evaluation_operator.server.writes import Writes
 
 ResultId = Annotated[
     str,
-    Path(max_length=64, description="Identifier of the result.", examples=["evaluation_result-5KZuiMjxVnQvGqYFhcZWAd"]),
+    Path(max_length=64),
 ]
 _ATTEMPTS: Final = 5
 _AHEAD: Final = 4
@@ -107,8 +107,8 @@ class Results:
         listed += [_Listed(row.fields, row) for row in made.in_order(query)]
         if visible is not None:
             listed = [each for each in listed if each.fields["namespace"] in visible]
-        asked = lists.conditions(query, RESULTS)
-        found = listing.ordered(query, await lists.chosen(self._index, asked, listed, _opened))
+        wanted = lists.conditions(query, RESULTS)
+        found = listing.ordered(query, await lists.chosen(self._index, wanted, listed, _opened))
         items = lists.Items()
         async with aclosing(in_order(map(self._shown, listing.page(query, found)), _AHEAD)) as shown:
             async for each in shown:
@@ -223,25 +223,25 @@ class Results:
 
 def router(results: Results) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v1/evaluation/results", tags=["v1 results"])
+    routes = APIRouter(prefix="/v1/evaluation/results")
 
-    @routes.post("", status_code=201, summary="Keep a result of your own beside a job")
+    @routes.post("", status_code=201)
     async def create_result(caller: CurrentCaller, document: Document) -> Response:
         return await results.create(caller, document)
 
-    @routes.get("", summary="List results")
+    @routes.get("")
     async def list_results(caller: CurrentCaller, request: Request) -> Response:
         return await results.page(caller, request)
 
-    @routes.get("/{result_id}", summary="Get a result")
+    @routes.get("/{result_id}")
     async def get_result(result_id: ResultId, caller: CurrentCaller) -> Response:
         return await results.retrieve(caller, result_id)
 
-    @routes.patch("/{result_id}", summary="Change a result: what is not given stays")
+    @routes.patch("/{result_id}")
     async def update_result(result_id: ResultId, caller: CurrentCaller, document: Document) -> Response:
         return await results.update(caller, result_id, document)
 
-    @routes.delete("/{result_id}", summary="Delete a result of your own")
+    @routes.delete("/{result_id}")
     async def delete_result(result_id: ResultId, caller: CurrentCaller) -> Response:
         return await results.delete(caller, result_id)
 

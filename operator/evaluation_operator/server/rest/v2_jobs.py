@@ -94,17 +94,17 @@ def readings(jobs: Jobs) -> list[Reading]:
 
 def router(jobs: Jobs) -> APIRouter:
     """The routes that write."""
-    routes = APIRouter(prefix=PATH, tags=["v2 jobs"])
+    routes = APIRouter(prefix=PATH)
 
-    @routes.post("", status_code=201, summary="Create an evaluation job")
+    @routes.post("", status_code=201)
     async def create(caller: CurrentCaller, document: Document) -> Response:
         return await jobs.create(caller, document)
 
-    @routes.delete("/{job_id}", summary="Delete a job, with all that belongs to it")
+    @routes.delete("/{job_id}")
     async def delete(job_id: JobId, caller: CurrentCaller) -> Response:
         return await jobs.delete(caller, job_id)
 
-    @routes.post("/{job_id}/cancel", summary="Stop a job for good; its record stays")
+    @routes.post("/{job_id}/cancel")
     async def cancel(job_id: JobId, caller: CurrentCaller) -> Response:
         return await jobs.cancel(caller, job_id)
 

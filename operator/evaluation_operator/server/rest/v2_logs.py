@@ -79,14 +79,14 @@ def task_names(job: Mapping[str, Any]) -> frozenset[str]:
 
 def router(logs: Logs) -> APIRouter:
     """The route."""
-    routes = APIRouter(tags=["logs"])
+    routes = APIRouter()
 
-    @routes.get("/v2/evaluation/jobs/{job_id}/logs", summary="Get the log of a job, page by page")
+    @routes.get("/v2/evaluation/jobs/{job_id}/logs")
     async def read(
         job_id: JobId,
         caller: CurrentCaller,
-        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Lines of a page at most.")] = DEFAULT_LIMIT,
-        page_cursor: Annotated[str | None, Query(description="`next_page` of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = DEFAULT_LIMIT,
+        page_cursor: Annotated[str | None, Query()] = None,
     ) -> Response:
         return await logs.page(caller, job_id, limit, page_cursor)
 

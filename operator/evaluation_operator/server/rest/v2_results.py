@@ -16,9 +16,7 @@ from evaluation_operator.server.rest.bodies import answer
 from evaluation_operator.server.rest.v2_jobs import Jobs
 from evaluation_operator.server.store import ArtifactStore
 
-ResultName = Annotated[
-    str, Path(max_length=255, description="`evaluation-results` or `artifacts`.", examples=["artifacts"])
-]
+ResultName = Annotated[str, Path(max_length=255)]
 
 
 class Results:
@@ -56,17 +54,17 @@ class Results:
 
 def router(results: Results) -> APIRouter:
     """The routes."""
-    routes = APIRouter(prefix="/v2/evaluation/jobs/{job_id}/results", tags=["v2 results"])
+    routes = APIRouter(prefix="/v2/evaluation/jobs/{job_id}/results")
 
-    @routes.get("", summary="List the results of a job")
+    @routes.get("")
     async def list_results(job_id: JobId, caller: CurrentCaller) -> Response:
         return await results.all(caller, job_id)
 
-    @routes.get("/{result_name}", summary="Get what is known of a result")
+    @routes.get("/{result_name}")
     async def retrieve(job_id: JobId, result_name: ResultName, caller: CurrentCaller) -> Response:
         return await results.retrieve(caller, job_id, result_name)
 
-    @routes.get("/evaluation-results/download", summary="Download the scores")
+    @routes.get("/evaluation-results/download")
     async def scores(job_id: JobId, caller: CurrentCaller) -> Response:
         return await results.scores(caller, job_id)
 
