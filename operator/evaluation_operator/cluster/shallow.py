@@ -29,7 +29,7 @@ _CLOSE: Final = b"]}"
 def read(raw: bytes, group: str) -> tuple[Any, bytes]:
     """Return the value and its JSON; both have `null` in place of what is nested too deep. `group` is the API group
     that was asked: only our own objects have fields of any form. Raises JSONDecodeError."""
-    if group != GROUP or raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+    if group != GROUP or _nests(raw) < MAX_DEPTH:
         return orjson.loads(raw), raw
     try:
         value = orjson.loads(raw)
@@ -39,6 +39,12 @@ def read(raw: bytes, group: str) -> tuple[Any, bytes]:
         raw = cut(raw)
         value = orjson.loads(raw)
     return value, raw
+
+
+def _nests(raw: bytes) -> int:
+    """A bound on its depth, the innermost level aside: the objects and lists that hold something. Those that hold
+    nothing are many in `managedFields`."""
+    return raw.count(b"{") + raw.count(b"[") - raw.count(b"{}") - raw.count(b"[]")
 
 
 def value_of(raw: bytes, path: str) -> Any:

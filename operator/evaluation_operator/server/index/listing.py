@@ -122,6 +122,11 @@ def conditions(query: Query, grammar: Grammar) -> list[Condition]:
     return [*filters(grammar, query.filter), *searches(grammar, query.search)]
 
 
+def all_hold(asked: Iterable[Condition], fields: Fields, resolve: Resolve = lambda _, part: part) -> bool:
+    """Whether all of this is true of one object."""
+    return all(each.holds(fields, resolve) for each in asked)
+
+
 def matching(asked: Iterable[Condition], objects: Iterable[L], resolve: Resolve = lambda _, part: part) -> Sequence[L]:
     """The objects of which all this holds, in their order. None of it may need an opened object."""
     found = list(objects)

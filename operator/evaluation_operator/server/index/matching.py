@@ -27,6 +27,8 @@ CONTENT: Final = "content"
 class Condition:
     """What must be true of an object, told by its fields."""
 
+    field: str
+    """The one of them that it looks at."""
     holds: Holds
     opened: bool = False
     """Whether the fields must have `CONTENT`, which is not kept beside them."""
@@ -149,27 +151,27 @@ def _filter(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condi
             return _of_part(field, inner)
         wanted = frozenset(_split(_texts(value, where)))
         return Condition(
-            lambda fields, resolve: not wanted.isdisjoint(_references(resolve(field, fields.get(field) or {})))
+            field, lambda fields, resolve: not wanted.isdisjoint(_references(resolve(field, fields.get(field) or {})))
         )
     if kind is Kind.MOMENT:
-        return Condition(_moments(field, value if isinstance(value, Mapping) else {"eq": value}, _ORDER, where))
+        return Condition(field, _moments(field, value if isinstance(value, Mapping) else {"eq": value}, _ORDER, where))
     if kind is Kind.MAP:
-        return Condition(_map(field, value, where))
+        return Condition(field, _map(field, value, where))
     texts = _texts(value, where)
     if kind is Kind.ID:
         identifiers = frozenset(_split(texts))
-        return Condition(lambda fields, _: not identifiers.isdisjoint(_identifiers(fields)))
+        return Condition(field, lambda fields, _: not identifiers.isdisjoint(_identifiers(fields)))
     if kind is not Kind.TEXT:
         named = frozenset().union(*(_phases(word, kind, where) for word in _split(texts)))
-        return Condition(lambda fields, _: fields.get(field) in named)
+        return Condition(field, lambda fields, _: fields.get(field) in named)
     # A comma may be part of such a text, so it is not taken for the separator only.
     choice = frozenset((*texts, *_split(texts)))
-    return Condition(lambda fields, _: fields.get(field) in choice)
+    return Condition(field, lambda fields, _: fields.get(field) in choice)
 
 
 def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
     if kind in _PARTS:
-        return _any([_search_part(kind, field, each, where) for each in alternatives(value)])
+        return _any(field, [_search_part(kind, field, each, where) for each in alternatives(value)])
     if kind is Kind.CONTENT:
         held = inside(value)
 
@@ -177,20 +179,20 @@ def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condi
             content = fields.get(CONTENT) or {}
             return field in content and held(content[field])
 
-        return Condition(holds, opened=True)
+        return Condition(field, holds, opened=True)
     if kind is Kind.MAP:
         kept = inside(value)
-        return Condition(lambda fields, _: field in fields and kept(fields[field]))
+        return Condition(field, lambda fields, _: field in fields and kept(fields[field]))
     if kind is Kind.MOMENT:
         if not isinstance(value, Mapping):
             raise QueryError("give [start], [end] or both", *where)
-        return Condition(_moments(field, value, _RANGE, where))
+        return Condition(field, _moments(field, value, _RANGE, where))
     contained = containing(_split(_texts(value, where)))
     if kind is Kind.ID:
-        return Condition(lambda fields, _: any(map(contained, _identifiers(fields))))
+        return Condition(field, lambda fields, _: any(map(contained, _identifiers(fields))))
     if kind is Kind.STATUS_V1:
-        return Condition(lambda fields, _: contained(V1_STATUS[fields[field]]))
-    return Condition(lambda fields, _: contained(fields.get(field) or ""))
+        return Condition(field, lambda fields, _: contained(V1_STATUS[fields[field]]))
+    return Condition(field, lambda fields, _: contained(fields.get(field) or ""))
 
 
 def _search_part(kind: Kind, field: str, asked: Any, where: tuple[str, ...]) -> Condition:
@@ -204,7 +206,7 @@ def _search_part(kind: Kind, field: str, asked: Any, where: tuple[str, ...]) -> 
         texts = (*_references(part), *(text for key in _ABOUT if isinstance(text := part.get(key), str)))
         return any(map(contained, texts)) or held(part.get(CONTENT))
 
-    return Condition(lambda fields, resolve: found(resolve(field, fields.get(field) or {})), opened=True)
+    return Condition(field, lambda fields, resolve: found(resolve(field, fields.get(field) or {})), opened=True)
 
 
 def _of_part(field: str, inner: list[Condition]) -> Condition:
@@ -214,13 +216,14 @@ def _of_part(field: str, inner: list[Condition]) -> Condition:
         part = resolve(field, fields.get(field) or {})
         return all(each.holds(part, resolve) for each in inner)
 
-    return Condition(holds, any(each.opened for each in inner))
+    return Condition(field, holds, any(each.opened for each in inner))
 
 
-def _any(conditions: list[Condition]) -> Condition:
+def _any(field: str, conditions: list[Condition]) -> Condition:
     if len(conditions) == 1:
         return conditions[0]
     return Condition(
+        field,
         lambda fields, resolve: any(each.holds(fields, resolve) for each in conditions),
         any(each.opened for each in conditions),
     )

@@ -14,6 +14,7 @@ from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.listing import Listed, Query
 from evaluation_operator.server.index.matching import Condition, Fields, Grammar, QueryError
 from evaluation_operator.server.index.rows import STORED, Row
+from evaluation_operator.server.index.table import PARTED
 from evaluation_operator.server.refusals import Refused, invalid
 
 MAX_PAGE_BYTES: Final = 32 * 1024 * 1024
@@ -53,13 +54,20 @@ async def rows(
     """The page of objects of one kind, and how many there are on all pages. Raises Refused: 403, 422, 429, 503."""
     table = index.table(resource)
     visible = await caller.listable(resource, table.namespaces, named=query.namespace)
-    if visible is None and not query.filter and not query.search:
-        return table.in_order(query, query.start, query.page_size), len(table)
-    seen = table.in_order(query)
-    if visible is not None:
-        seen = [row for row in seen if row.fields["namespace"] in visible]
     wanted = conditions(query, grammar)
-    found = await chosen(index, wanted, seen, _OPENED[resource], await _stored(index, query, seen, caller))
+    parting = [each for each in wanted if each.field in PARTED]
+    others = [each for each in wanted if each.field not in PARTED]
+
+    def holds(field: str, value: str) -> bool:
+        if field == "namespace" and visible is not None and value not in visible:
+            return False
+        return listing.all_hold((each for each in parting if each.field == field), {field: value})
+
+    selected = table.selected(holds) if parting or visible is not None else table.whole
+    if not others:
+        return selected.in_order(query, query.start, query.page_size), len(selected)
+    seen = selected.in_order(query)
+    found = await chosen(index, others, seen, _OPENED[resource], await _stored(index, query, seen, caller))
     return listing.page(query, found), len(found)
 
 
@@ -86,7 +94,7 @@ async def chosen(
 
     def holds(each: L) -> bool:
         fields = opened(each)
-        return all(condition.holds(fields, inside) for condition in searched)
+        return listing.all_hold(searched, fields, inside)
 
     return await index.searches.among(found, holds)
 

@@ -103,10 +103,13 @@ class Results:
         query = lists.asked(request)
         jobs, made = self._index.jobs, self._index.results
         visible = await caller.listable(EVALUATION_JOBS, jobs.namespaces, named=query.namespace)
-        listed = [_Listed(fields, row) for row in jobs.in_order(query) if (fields := own_result(row)) is not None]
-        listed += [_Listed(row.fields, row) for row in made.in_order(query)]
-        if visible is not None:
-            listed = [each for each in listed if each.fields["namespace"] in visible]
+
+        def seen(field: str, value: str) -> bool:
+            return field != "namespace" or visible is None or value in visible
+
+        of_jobs = jobs.selected(seen).in_order(query)
+        listed = [_Listed(fields, row) for row in of_jobs if (fields := own_result(row)) is not None]
+        listed += [_Listed(row.fields, row) for row in made.selected(seen).in_order(query)]
         wanted = lists.conditions(query, RESULTS)
         found = listing.ordered(query, await lists.chosen(self._index, wanted, listed, _opened))
         items = lists.Items()

@@ -185,7 +185,7 @@ async def test_order_follows_creation_and_change(setting: Setting) -> None:
         await settled(setting.cluster, setting.index)
 
         def listed(query: str, start: int = 0, number: int | None = None) -> list[str]:
-            rows = setting.index.jobs.in_order(parse(query.encode()), start, number)
+            rows = setting.index.jobs.whole.in_order(parse(query.encode()), start, number)
             return [row.fields["name"] for row in rows]
 
         def moment(body: Body) -> tuple[str, str]:
@@ -211,7 +211,7 @@ async def test_a_job_with_a_result_tells_what_lists_of_results_need(setting: Set
     async with setting.watching():
         body = await setting.job("one")
         await settled(setting.cluster, setting.index)
-        assert own_result(setting.index.jobs.in_order(Query())[0]) is None
+        assert own_result(setting.index.jobs.whole.in_order(Query())[0]) is None
         status = {
             "phase": "completed",
             "results": {"tasks": {"t": {"metrics": {}}}},
@@ -219,7 +219,7 @@ async def test_a_job_with_a_result_tells_what_lists_of_results_need(setting: Set
         }
         setting.cluster.set_status(EVALUATION_JOBS, NS, "one", status)
         await settled(setting.cluster, setting.index)
-        [row] = setting.index.jobs.in_order(Query())
+        [row] = setting.index.jobs.whole.in_order(Query())
         own = own_result(row)
         assert own is not None
         assert own["id"] == identifiers.result_id(uid(body))
@@ -244,7 +244,7 @@ async def test_free_form_fields_of_any_size_and_shape_cost_little(setting: Setti
     async with setting.watching():
         await setting.job("odd", custom_fields=custom)
         await settled(setting.cluster, setting.index)
-        [row] = setting.index.jobs.in_order(Query())
+        [row] = setting.index.jobs.whole.in_order(Query())
         assert row.fields["custom_fields"]["number"] == 1.5
         assert row.fields["custom_fields"]["yes"] is True
         assert not row.fields["custom_fields"].keys() & {"deep", "long", "null"}
