@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from evaluation_operator.server.limits import Slots
 from evaluation_operator.server.refusals import Refused
+from evaluation_operator.server.turns import Turns
 
-#: Seconds after which others have their turn, and after which a search is given up.
-_TURN: Final = 0.002
+#: Seconds after which a search is given up.
 _LONGEST: Final = 20.0
 _AT_ONCE: Final = 2
 _WAITING: Final = 16
@@ -34,16 +33,14 @@ class Searches:
 
     async def _among(self, objects: Sequence[T], holds: Callable[[T], bool]) -> list[T]:
         found = []
-        began = turn = self._clock()
+        turns = Turns(self._clock)
+        began = self._clock()
         for number, each in enumerate(objects):
             if holds(each):
                 found.append(each)
-            now = self._clock()
-            if now - began > _LONGEST:
+            if self._clock() - began > _LONGEST:
                 advice = "filter by namespace, time or type, so that fewer are left"
                 said = f"{number + 1} of {len(objects)} objects were searched in {_LONGEST:g} s; {advice}"
                 raise Refused(503, "search", said, should_retry=False)
-            if now - turn > _TURN:
-                await asyncio.sleep(0)
-                turn = self._clock()
+            await turns.give_way()
         return found

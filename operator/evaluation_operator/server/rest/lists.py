@@ -16,6 +16,7 @@ from evaluation_operator.server.index.matching import Condition, Fields, Grammar
 from evaluation_operator.server.index.rows import STORED, Row
 from evaluation_operator.server.index.table import PARTED
 from evaluation_operator.server.refusals import Refused, invalid
+from evaluation_operator.server.turns import Turns
 
 MAX_PAGE_BYTES: Final = 32 * 1024 * 1024
 """Of the objects in one list."""
@@ -105,9 +106,11 @@ class Items:
     def __init__(self) -> None:
         self.shown: list[bytes] = []
         self._bytes = 0
+        self._turns = Turns()
 
-    def add(self, item: bytes) -> None:
-        """Raises Refused (422) when the page grows too large."""
+    async def add(self, item: bytes) -> None:
+        """Takes the next one, after others had their turn. Raises Refused (422) when the page grows too large."""
+        await self._turns.give_way()
         self._bytes += len(item)
         if self._bytes > MAX_PAGE_BYTES and self.shown:
             message = f"these objects are more than {MAX_PAGE_BYTES // 1024**2} MiB together; ask for fewer in a page"

@@ -77,7 +77,7 @@ class Entities(Generic[_New, _Change]):
         found, total = await lists.rows(self._index, self._kind.resource, self._kind.grammar, query, caller)
         items = lists.Items()
         for row in found:
-            items.add(self._row(row))
+            await items.add(self._row(row))
         return lists.answer(query, items, total)
 
     async def retrieve(self, caller: Caller, namespace: str, name: str) -> Response:

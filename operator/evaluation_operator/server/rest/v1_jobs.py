@@ -58,7 +58,7 @@ class Jobs:
         found, total = await lists.rows(self._index, EVALUATION_JOBS, JOBS_V1, query, caller)
         items = lists.Items()
         for row in found:
-            items.add(await self._row(caller, row))
+            await items.add(await self._row(caller, row))
         return lists.answer(query, items, total)
 
     async def retrieve(self, caller: Caller, job_id: str) -> Response:

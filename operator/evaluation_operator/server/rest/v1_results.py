@@ -115,7 +115,7 @@ class Results:
         items = lists.Items()
         async with aclosing(in_order(map(self._shown, listing.page(query, found)), _AHEAD)) as shown:
             async for each in shown:
-                items.add(orjson.dumps(each))
+                await items.add(orjson.dumps(each))
         return lists.answer(query, items, len(found))
 
     async def retrieve(self, caller: Caller, result_id: str) -> Response:

@@ -45,7 +45,7 @@ class Jobs:
         found, total = await lists.rows(self._index, EVALUATION_JOBS, JOBS_V2, query, caller)
         items = lists.Items()
         for row in found:
-            items.add(self._shown(row))
+            await items.add(self._shown(row))
         return lists.answer(query, items, total)
 
     async def retrieve(self, caller: Caller, job_id: str) -> Response:

@@ -29,6 +29,8 @@ ROWS = [{"question": "Capital of France?", "answer": "Paris"}, {"question": "And
         (["nothing", "bleu"], True),
         ("nothing", False),
         ("null", False),
+        # Not of two texts together.
+        ("typebleu", False),
         ({"qa": "f1"}, True),
         ({"qa": {"type": "simi"}}, True),
         ({"qa": {"type": "bleu"}}, False),
