@@ -21,7 +21,7 @@ less than half of what orjson writes, so that it can stand in an answer."""
 _WRITTEN: Final = 254
 """Levels that orjson writes; it refuses more."""
 _OURS: Final = f"/apis/{GROUP}/"
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _OPEN: Final = b"[{"
 _CLOSE: Final = b"]}"
 

@@ -18,6 +18,7 @@ from evaluation_operator.cluster import shallow
 from evaluation_operator.cluster.paths import describe
 from evaluation_operator.cluster.port import Resource
 from evaluation_operator.controller.world import WATCHED
+from evaluation_operator.resources.identity import GROUP
 
 log = logging.getLogger(__name__)
 
@@ -37,19 +38,18 @@ def reading_ahead(ingest: Ingest) -> aiohttp.ClientMiddlewareType:
         resource = _KINDS.get((asked.group, asked.resource)) if asked is not None and asked.verb == "watch" else None
         if resource is not None and response.status == 200:
             cast(Any, response).content = Ahead(response.content, resource, ingest)
-        elif asked is not None and asked.verb == "list" and response.status == 200:
-            cast(Any, response).content = Bounded(response.content, asked.group)
+        elif asked is not None and asked.verb == "list" and asked.group == GROUP and response.status == 200:
+            cast(Any, response).content = Bounded(response.content)
         return response
 
     return middleware
 
 
 class Bounded:
-    """The body of a list's answer as kopf can read it, whatever one of the objects holds."""
+    """The body of an answer with a list of our kinds as kopf can read it, whatever one of the objects holds."""
 
-    def __init__(self, content: aiohttp.StreamReader, group: str) -> None:
+    def __init__(self, content: aiohttp.StreamReader) -> None:
         self._content = content
-        self._group = group
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
@@ -58,7 +58,7 @@ class Bounded:
         """All of it. What is no JSON is left for kopf to say so."""
         raw = await self._content.read(n)
         try:
-            return shallow.read(raw, self._group)[1]
+            return shallow.read(raw, GROUP)[1]
         except orjson.JSONDecodeError:
             return raw
 

@@ -3,57 +3,36 @@ service itself adds to models and datasets is left out. Nothing of it is kept: i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
 
 from evaluation_operator.cluster.cache import Key
-from evaluation_operator.server.index.matching import CONTENT, Fields, Resolve
+from evaluation_operator.server.index.listing import Listed
+from evaluation_operator.server.index.matching import CONTENT, Condition, Fields
 from evaluation_operator.server.index.rows import STORED, Row
-from evaluation_operator.server.objects import states, user_results, v1, v2
+from evaluation_operator.server.objects import entities, states, user_results, v1, v2
 
-_REMEMBERED: Final = 64
-"""Stored targets and configs that one search remembers opened: each may be large."""
-
-
-def target(row: Row) -> Fields:
-    """An EvaluationTarget."""
-    return _opened(row.fields, v2.target_content(row.body.get("spec") or {}))
+PARTS: Final = ("target", "config")
+"""What a job may hold, or refer to."""
+L = TypeVar("L", bound=Listed)
 
 
-def config(row: Row) -> Fields:
-    """An EvaluationConfig."""
-    return _opened(row.fields, v2.config_content(row.body.get("spec") or {}))
+def target(row: Row, wanted: Collection[str]) -> Fields:
+    """These parts of an EvaluationTarget."""
+    return _opened(row.fields, _target(_only(row, wanted)))
 
 
-def job(row: Row) -> Fields:
-    """An EvaluationJob, with its target and config where they are inline."""
+def config(row: Row, wanted: Collection[str]) -> Fields:
+    """These parts of an EvaluationConfig."""
+    return _opened(row.fields, v2.config_content(_only(row, wanted)))
+
+
+def job(row: Row, wanted: Collection[str]) -> Fields:
+    """An EvaluationJob, with its target and config where they are wanted and inline."""
     body = row.body
     spec = body.get("spec") or {}
-    return {
-        **row.fields,
-        "target": _opened(row.fields["target"], v2.target_content(spec.get("target") or {})),
-        "config": _opened(row.fields["config"], v2.config_content(spec.get("config") or {})),
-        CONTENT: {"status_details": states.details(body)},
-    }
-
-
-def resolved(stored: Callable[[str, Fields], Row | None]) -> Resolve:
-    """What a job's `target` and `config` are when they are opened: the stored one that `stored` finds, else what the
-    job itself holds. Many jobs refer to the same few, so these are opened once."""
-
-    @lru_cache(_REMEMBERED)
-    def opened(part: str, place: Key) -> Fields | None:
-        row = stored(part, {STORED: place})
-        if row is None:
-            return None
-        return target(row) if part == "target" else config(row)
-
-    def resolve(part: str, fields: Fields) -> Fields:
-        place = fields.get(STORED)
-        return (opened(part, place) if place is not None else None) or fields
-
-    return resolve
+    parts = {part: _opened(row.fields[part], _content(part, spec.get(part) or {})) for part in PARTS if part in wanted}
+    return {**row.fields, **parts, CONTENT: {"status_details": states.details(body)}}
 
 
 def job_result(row: Row, fields: Fields) -> Fields:
@@ -64,6 +43,66 @@ def job_result(row: Row, fields: Fields) -> Fields:
 def user_result(row: Row) -> Fields:
     """A result that a caller made."""
     return _opened(row.fields, _scores(user_results.shown(row.body)))
+
+
+class Search(Generic[L]):
+    """Conditions on objects that must be opened. `opened` opens an object for the fields that are looked at, `stored`
+    finds what a job refers to. An object is opened when no other way is left, and of what many jobs refer to the
+    outcome is remembered: it is looked at once."""
+
+    def __init__(
+        self,
+        conditions: Sequence[Condition],
+        opened: Callable[[L, Collection[str]], Fields],
+        stored: Callable[[str, Fields], Row | None],
+    ) -> None:
+        self._conditions = conditions
+        self._opened = opened
+        self._stored = stored
+        self._wanted = frozenset(condition.field for condition in conditions)
+        self._known: dict[tuple[int, Key], bool] = {}
+
+    def holds(self, each: L) -> bool:
+        """Whether all is true of this object."""
+        fields: Fields | None = None
+        for number, condition in enumerate(self._conditions):
+            met = self._of_stored(number, condition, each)
+            if met is None:
+                fields = self._opened(each, self._wanted) if fields is None else fields
+                met = condition.holds(fields, lambda _, part: part)
+            if not met:
+                return False
+        return True
+
+    def _of_stored(self, number: int, condition: Condition, each: L) -> bool | None:
+        """Whether it is true of the stored object that a job refers to; None when it is about no such object."""
+        place = (each.fields.get(condition.field) or {}).get(STORED) if condition.field in PARTS else None
+        if place is None:
+            return None
+        met = self._known.get((number, place))
+        if met is None and (row := self._stored(condition.field, {STORED: place})) is not None:
+            part = _opened(row.fields, _content(condition.field, row.body.get("spec") or {}))
+            met = self._known[number, place] = condition.holds({}, lambda *_: part)
+        return met
+
+
+def _only(row: Row, wanted: Collection[str]) -> dict[str, Any]:
+    spec = row.body.get("spec") or {}
+    return {key: value for key, value in spec.items() if key in wanted}
+
+
+def _content(part: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _target(given) if part == "target" else v2.config_content(given)
+
+
+def _target(given: Mapping[str, Any]) -> Mapping[str, Any]:
+    return v2.target_content(given, _model)
+
+
+def _model(value: Any, where: str) -> Any:
+    """A model with what its owner says of it, as v1 shows it."""
+    shown = v2.shown_model(value, where)
+    return {**shown, **entities.said(value)} if isinstance(shown, Mapping) else shown
 
 
 def _scores(result: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from enum import Enum
+from enum import IntEnum
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final
 
 from evaluation_operator.resources import phases
-from evaluation_operator.server.index.patterns import alternatives, containing, forms, inside
+from evaluation_operator.server.index.grammar import PARTS, Grammar, Kind
+from evaluation_operator.server.index.patterns import TooMany, alternatives, containing, forms, inside, split
 from evaluation_operator.server.objects.states import V1_STATUS
 from evaluation_operator.server.objects.timestamps import rendered
 
@@ -23,6 +24,17 @@ CONTENT: Final = "content"
 """In the fields of an object that was opened: what it holds, as the API shows it."""
 
 
+class Effort(IntEnum):
+    """What a condition costs for each object."""
+
+    GLANCE = 0
+    """Next to nothing."""
+    LOOK = 1
+    """Looks through a few small texts."""
+    OPEN = 2
+    """Needs the whole object."""
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What must be true of an object, told by its fields."""
@@ -30,8 +42,7 @@ class Condition:
     field: str
     """The one of them that it looks at."""
     holds: Holds
-    opened: bool = False
-    """Whether the fields must have `CONTENT`, which is not kept beside them."""
+    effort: Effort = Effort.GLANCE
 
 
 class QueryError(ValueError):
@@ -43,60 +54,6 @@ class QueryError(ValueError):
         self.where = where
         self.kind = kind
 
-
-class Kind(Enum):
-    """How a field is compared."""
-
-    ID = "an identifier, in the form of either version"
-    TEXT = "text"
-    """One of several texts (a filter), or a part of the text (a search)."""
-    STATUS_V1 = "a status word, shown as v1 says it"
-    STATUS_V2 = "a status word, shown as v2 says it"
-    MOMENT = "a time"
-    MAP = "a map"
-    CONTENT = "what the object holds"
-    TARGET = "a target: namespace/name, or its fields"
-    CONFIG = "a config: namespace/name, or its fields"
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """What a list can be filtered and searched by."""
-
-    filter: Mapping[str, Kind]
-    search: Mapping[str, Kind]
-
-
-_ENTITY: Final = {
-    "id": Kind.ID,
-    **dict.fromkeys(("name", "namespace", "project", "description"), Kind.TEXT),
-    **dict.fromkeys(("custom_fields", "ownership"), Kind.MAP),
-    **dict.fromkeys(("created_at", "updated_at"), Kind.MOMENT),
-}
-_CONFIG: Final = {**_ENTITY, "type": Kind.TEXT}
-_TARGET: Final = {**_CONFIG, "model": Kind.TEXT}
-_JOB: Final = {**_ENTITY, "target": Kind.TARGET, "config": Kind.CONFIG}
-_RESULT: Final = {**_ENTITY, **dict.fromkeys(("job", "files_url", "tasks", "groups"), Kind.TEXT)}
-
-
-def _holding(*fields: str) -> dict[str, Kind]:
-    return dict.fromkeys(fields, Kind.CONTENT)
-
-
-_CONFIG_SEARCH: Final = {**_CONFIG, **_holding("params", "tasks", "groups")}
-_TARGET_SEARCH: Final = {**_TARGET, **_holding("model", "cached_outputs", "dataset", "rows", "retriever", "rag")}
-_JOB_SEARCH: Final = {
-    **_JOB,
-    **dict.fromkeys(("output_files_url", "result"), Kind.TEXT),
-    **_holding("status_details"),
-}
-_RESULT_SEARCH: Final = {**_RESULT, **_holding("tasks", "groups")}
-
-TARGETS: Final = Grammar(_TARGET, _TARGET_SEARCH)
-CONFIGS: Final = Grammar(_CONFIG, _CONFIG_SEARCH)
-JOBS_V1: Final = Grammar({**_JOB, "status": Kind.STATUS_V1}, {**_JOB_SEARCH, "status": Kind.STATUS_V1})
-JOBS_V2: Final = Grammar({**_JOB, "status": Kind.STATUS_V2}, {**_JOB_SEARCH, "status": Kind.STATUS_V2})
-RESULTS: Final = Grammar({"job_id": Kind.TEXT, **_RESULT}, _RESULT_SEARCH)
 
 _ORDER: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "eq": eq,
@@ -110,9 +67,11 @@ _RANGE: Final = {"start": ge, "end": le}
 #: Words of v1 that no evaluation is ever in.
 _NEVER: Final = frozenset({"ready", "unknown"})
 _UNQUOTED_PLUS: Final = re.compile(r"(?<=\d) (\d\d:?\d\d)$")
-_PARTS: Final = {Kind.TARGET: Grammar(_TARGET, _TARGET_SEARCH), Kind.CONFIG: Grammar(_CONFIG, _CONFIG_SEARCH)}
 _ABOUT: Final = ("description", "project")
-"""Texts of a target or config in which a search of a job's looks, beside what it holds."""
+_MAPS: Final = ("custom_fields", "ownership")
+"""What of a target or config a search of a job's looks through, beside its names and what it holds."""
+_SAID_BY_SERVICE: Final = frozenset({"schema_version", "type_prefix"})
+"""What may stand in a target or config that was taken from an answer and says nothing of it."""
 
 
 def filters(grammar: Grammar, given: Mapping[str, Any]) -> list[Condition]:
@@ -144,69 +103,79 @@ def _known(
 
 
 def _filter(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
-    if kind in _PARTS:
+    if kind in PARTS:
         if isinstance(value, Mapping):
-            known = _known(_PARTS[kind].filter, value, where)
-            inner = [_filter(each, name, asked, (*where, name)) for name, each, asked in known]
-            return _of_part(field, inner)
-        wanted = frozenset(_split(_texts(value, where)))
+            known = _known(PARTS[kind].filter, value, where)
+            return _of_part(field, [_filter(each, name, asked, (*where, name)) for name, each, asked in known])
+        wanted = frozenset(split(_texts(value, where)))
         return Condition(
             field, lambda fields, resolve: not wanted.isdisjoint(_references(resolve(field, fields.get(field) or {})))
         )
     if kind is Kind.MOMENT:
-        return Condition(field, _moments(field, value if isinstance(value, Mapping) else {"eq": value}, _ORDER, where))
+        return Condition(field, _moments(field, value, _ORDER, where))
     if kind is Kind.MAP:
         return Condition(field, _map(field, value, where))
     texts = _texts(value, where)
     if kind is Kind.ID:
-        identifiers = frozenset(_split(texts))
+        identifiers = frozenset(split(texts))
         return Condition(field, lambda fields, _: not identifiers.isdisjoint(_identifiers(fields)))
     if kind is not Kind.TEXT:
-        named = frozenset().union(*(_phases(word, kind, where) for word in _split(texts)))
+        named = frozenset().union(*(_phases(word, kind, where) for word in split(texts)))
         return Condition(field, lambda fields, _: fields.get(field) in named)
     # A comma may be part of such a text, so it is not taken for the separator only.
-    choice = frozenset((*texts, *_split(texts)))
+    choice = frozenset((*texts, *split(texts)))
     return Condition(field, lambda fields, _: fields.get(field) in choice)
 
 
 def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
-    if kind in _PARTS:
-        return _any(field, [_search_part(kind, field, each, where) for each in alternatives(value)])
+    if kind in PARTS:
+        return _search_part(kind, field, value, where)
     if kind is Kind.CONTENT:
-        held = inside(value)
+        held = _inside(value, where)
 
         def holds(fields: Fields, _: Resolve) -> bool:
             content = fields.get(CONTENT) or {}
             return field in content and held(content[field])
 
-        return Condition(field, holds, opened=True)
+        return Condition(field, holds, Effort.OPEN)
     if kind is Kind.MAP:
-        kept = inside(value)
-        return Condition(field, lambda fields, _: field in fields and kept(fields[field]))
+        kept = _inside(value, where)
+        return Condition(field, lambda fields, _: field in fields and kept(fields[field]), Effort.LOOK)
     if kind is Kind.MOMENT:
-        if not isinstance(value, Mapping):
-            raise QueryError("give [start], [end] or both", *where)
         return Condition(field, _moments(field, value, _RANGE, where))
-    contained = containing(_split(_texts(value, where)))
+    contained = containing(split(_texts(value, where)))
     if kind is Kind.ID:
-        return Condition(field, lambda fields, _: any(map(contained, _identifiers(fields))))
+        return Condition(field, lambda fields, _: any(map(contained, _identifiers(fields))), Effort.LOOK)
     if kind is Kind.STATUS_V1:
-        return Condition(field, lambda fields, _: contained(V1_STATUS[fields[field]]))
-    return Condition(field, lambda fields, _: contained(fields.get(field) or ""))
+        return Condition(field, lambda fields, _: contained(V1_STATUS[fields[field]]), Effort.LOOK)
+    return Condition(field, lambda fields, _: contained(fields.get(field) or ""), Effort.LOOK)
 
 
-def _search_part(kind: Kind, field: str, asked: Any, where: tuple[str, ...]) -> Condition:
-    """One alternative for a job's target or config: fields of it, or a text in any of them."""
-    if isinstance(asked, Mapping):
-        known = _known(_PARTS[kind].search, asked, where)
-        return _of_part(field, [_search(each, name, value, (*where, name)) for name, each, value in known])
-    contained, held = containing([asked]), inside([asked])
+def _search_part(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
+    """Of a job's target or config: fields of it, or a text in any of them."""
+    texts, maps = _alternatives(value, where)
+    ways = []
+    for each in maps:
+        said = {name: asked for name, asked in each.items() if name not in _SAID_BY_SERVICE}
+        known = _known(PARTS[kind].search, said, where)
+        ways.append(_of_part(field, [_search(inner, name, asked, (*where, name)) for name, inner, asked in known]))
+    if texts:
+        contained, held = containing(texts), inside(texts)
 
-    def found(part: Fields) -> bool:
-        texts = (*_references(part), *(text for key in _ABOUT if isinstance(text := part.get(key), str)))
-        return any(map(contained, texts)) or held(part.get(CONTENT))
+        def found(part: Fields) -> bool:
+            about = (*_references(part), *(text for key in _ABOUT if isinstance(text := part.get(key), str)))
+            return any(map(contained, about)) or any(held(part.get(key)) for key in (*_MAPS, CONTENT))
 
-    return Condition(field, lambda fields, resolve: found(resolve(field, fields.get(field) or {})), opened=True)
+        ways.append(
+            Condition(field, lambda fields, resolve: found(resolve(field, fields.get(field) or {})), Effort.OPEN)
+        )
+    if len(ways) == 1:
+        return ways[0]
+    return Condition(
+        field,
+        lambda fields, resolve: any(each.holds(fields, resolve) for each in ways),
+        max((each.effort for each in ways), default=Effort.GLANCE),
+    )
 
 
 def _of_part(field: str, inner: list[Condition]) -> Condition:
@@ -216,22 +185,26 @@ def _of_part(field: str, inner: list[Condition]) -> Condition:
         part = resolve(field, fields.get(field) or {})
         return all(each.holds(part, resolve) for each in inner)
 
-    return Condition(field, holds, any(each.opened for each in inner))
+    return Condition(field, holds, max((each.effort for each in inner), default=Effort.GLANCE))
 
 
-def _any(field: str, conditions: list[Condition]) -> Condition:
-    if len(conditions) == 1:
-        return conditions[0]
-    return Condition(
-        field,
-        lambda fields, resolve: any(each.holds(fields, resolve) for each in conditions),
-        any(each.opened for each in conditions),
-    )
+def _alternatives(value: Any, where: tuple[str, ...]) -> tuple[list[str], list[Mapping[str, Any]]]:
+    try:
+        return alternatives(value)
+    except TooMany as error:
+        raise QueryError(str(error), *where) from None
+
+
+def _inside(value: Any, where: tuple[str, ...]) -> Callable[[Any], bool]:
+    try:
+        return inside(value)
+    except TooMany as error:
+        raise QueryError(str(error), *where) from None
 
 
 def _identifiers(fields: Fields) -> tuple[str, ...]:
-    """The identifiers of an object: jobs have one in each version."""
-    return fields["id"], fields.get("v1_id", "")
+    """The identifiers of an object: jobs have one in each version, a reference to what is gone has none."""
+    return fields.get("id") or "", fields.get("v1_id") or ""
 
 
 def _references(part: Fields) -> tuple[str, ...]:
@@ -259,25 +232,34 @@ def _map(field: str, value: Any, where: tuple[str, ...]) -> Holds:
 
     def holds(fields: Fields, _: Resolve) -> bool:
         found = fields.get(field) or {}
-        return all(key in found and not texts.isdisjoint(forms(found[key])) for key, texts in wanted.items())
+        return all(_is_one(found.get(key), texts) for key, texts in wanted.items())
 
     return holds
 
 
+def _is_one(found: Any, texts: frozenset[str]) -> bool:
+    return isinstance(found, (str, int, float)) and not texts.isdisjoint(forms(found))
+
+
 def _moments(
-    field: str, given: Mapping[str, Any], operators: Mapping[str, Callable[[str, str], bool]], where: tuple[str, ...]
+    field: str, value: Any, operators: Mapping[str, Callable[[str, str], bool]], where: tuple[str, ...]
 ) -> Holds:
+    if not isinstance(value, Mapping):
+        same = _moment(value, eq, where)
+        return lambda fields, _: field in fields and same(fields[field])
     tests: list[Callable[[str], bool]] = []
-    for name, value in given.items():
+    for name, asked in value.items():
         compare = operators.get(name)
         if compare is None:
             raise QueryError(f"no such comparison; there are {', '.join(operators)}", *where, name)
-        for text in _texts(value, (*where, name)):
-            tests.append(_moment(text, compare, (*where, name)))
+        tests.append(_moment(asked, compare, (*where, name)))
     return lambda fields, _: field in fields and all(test(fields[field]) for test in tests)
 
 
-def _moment(text: str, compare: Callable[[str, str], bool], where: tuple[str, ...]) -> Callable[[str], bool]:
+def _moment(value: Any, compare: Callable[[str, str], bool], where: tuple[str, ...]) -> Callable[[str], bool]:
+    text, *more = _texts(value, where)
+    if more:
+        raise QueryError("give one date or time", *where)
     if compare in (eq, ne):
         day = _date(text)
         if day is not None:
@@ -307,7 +289,3 @@ def _texts(value: Any, where: tuple[str, ...]) -> list[str]:
     if isinstance(value, list) and all(isinstance(each, str) for each in value):
         return value
     raise QueryError("a text is expected here, not a map of fields", *where)
-
-
-def _split(texts: list[str]) -> list[str]:
-    return [part for text in texts for part in text.split(",") if part]

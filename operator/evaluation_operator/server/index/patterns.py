@@ -15,10 +15,18 @@ import orjson
 Found = Callable[[Any], bool]
 """Whether it is found in a value: a text, a number, or a tree of lists and maps."""
 
-_UNREADABLE: Final = (ValueError, SyntaxError, TypeError, MemoryError, RecursionError)
+_UNREADABLE: Final = (ValueError, SyntaxError, TypeError, OverflowError, MemoryError, RecursionError)
 _BETWEEN: Final = "\0"
 _OPENING: Final = "{["
 _BRACKETS: Final = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
+
+
+MAX_MAPS: Final = 8
+"""Alternatives that are maps: each is looked for by itself in every object."""
+
+
+class TooMany(ValueError):
+    """There are more than MAX_MAPS maps to look for."""
 
 
 class _Whole(str):
@@ -27,15 +35,20 @@ class _Whole(str):
     __slots__ = ()
 
 
-def alternatives(value: Any) -> list[Any]:
-    """Return the texts and maps of which any will do. `value` is a text with commas, a map, or a list of them."""
-    if isinstance(value, Mapping):
-        return [value]
-    if isinstance(value, list):
-        return [each for item in value for each in alternatives(item)]
-    if isinstance(value, _Whole):
-        return [value]
-    return [each for part in _parts(value) for each in _read(part)]
+def alternatives(value: Any) -> tuple[list[str], list[Mapping[str, Any]]]:
+    """Return the texts and the maps of which any will do. `value` is a text with commas, a map, or a list of them.
+    Raises TooMany."""
+    read = list(_alternatives(value))
+    texts = [each for each in read if isinstance(each, str)]
+    maps = [each for each in read if isinstance(each, Mapping)]
+    if len(maps) > MAX_MAPS:
+        raise TooMany(f"more than {MAX_MAPS} maps to look for")
+    return texts, maps
+
+
+def split(texts: list[str]) -> list[str]:
+    """Return the texts between commas; those that were quoted stay whole."""
+    return [part for text in texts for part in ([text] if isinstance(text, _Whole) else text.split(",")) if part]
 
 
 def containing(texts: list[str]) -> Callable[[str], bool]:
@@ -51,16 +64,16 @@ def containing(texts: list[str]) -> Callable[[str], bool]:
 
 def inside(value: Any) -> Found:
     """Return a test for values that hold what is looked for: a text anywhere below, in names and in values; a map with
-    each of its fields, in one and the same object where there is a list of them."""
-    asked = alternatives(value)
-    maps = [_fields(each) for each in asked if isinstance(each, Mapping)]
-    contained = containing([each for each in asked if not isinstance(each, Mapping)])
+    each of its fields, in one and the same object where there is a list of them. Raises TooMany."""
+    texts, given = alternatives(value)
+    maps = [_fields(each) for each in given]
+    # The texts of a value are looked at as one: many are looked for in many, and so the interpreter sees neither.
+    contained = containing([text for text in texts if _BETWEEN not in text])
 
     def test(found: Any) -> bool:
-        # One text of all: many are looked for in many, and this way the interpreter sees neither.
-        return any(each(found) for each in maps) or contained(_BETWEEN.join(_texts(found)))
+        return any(each(found) for each in maps) or (bool(texts) and contained(_BETWEEN.join(_texts(found))))
 
-    return test if len(maps) < len(asked) else lambda found: any(each(found) for each in maps)
+    return test
 
 
 def forms(value: Any) -> tuple[str, ...]:
@@ -70,6 +83,17 @@ def forms(value: Any) -> tuple[str, ...]:
     if isinstance(value, bool):
         return ("true" if value else "false",)
     return (str(value), orjson.dumps(value).decode()) if isinstance(value, float) else (str(value),)
+
+
+def _alternatives(value: Any) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _alternatives(item)
+    elif isinstance(value, (Mapping, _Whole)):
+        yield value
+    else:
+        for part in _parts(value):
+            yield from _read(part)
 
 
 def _fields(asked: Mapping[str, Any]) -> Found:
@@ -137,15 +161,24 @@ def _read(part: str) -> list[Any]:
         return [part]
     try:
         value = ast.literal_eval(part.strip())
+        maps = value if isinstance(value, list) else [value]
+        if maps and all(isinstance(each, dict) for each in maps):
+            return [_tree(each) for each in maps]
     except _UNREADABLE:
-        return [part]
-    maps = value if isinstance(value, list) else [value]
-    return [_tree(each) for each in maps] if maps and all(isinstance(each, dict) for each in maps) else [part]
+        pass
+    return [part]
 
 
 def _tree(value: Any) -> Any:
+    """Raises ValueError for what no JSON can hold: halves of a letter."""
     if isinstance(value, dict):
-        return {str(key): _tree(item) for key, item in value.items() if item is not None}
+        return {_whole(key): _tree(item) for key, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
         return [_tree(item) for item in value if item is not None]
-    return _Whole(forms(value)[0])
+    return _whole(value)
+
+
+def _whole(value: Any) -> _Whole:
+    text = _Whole(forms(value)[0])
+    text.encode()
+    return text

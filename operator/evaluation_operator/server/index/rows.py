@@ -46,6 +46,8 @@ class Row(Entry):
     id: str
     place: Key
     fields: Mapping[str, Any]
+    size: int
+    """Bytes of the object as JSON."""
 
     @property
     def body(self) -> Body:
@@ -110,10 +112,12 @@ def _of_result(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 def _row(uid: str, version: str, owner: str, body: Mapping[str, Any], fields: dict[str, Any]) -> Row:
     raw = orjson.dumps(timestamps.without_managers(body))
-    if len(raw) >= _COMPRESSED_BYTES:
+    size = len(raw)
+    if size >= _COMPRESSED_BYTES:
         raw = zlib.compress(raw, 1)
     place = fields["namespace"], body["metadata"]["name"]
-    return Row(uid, version, owner, raw, fields["id"], place, {key: value for key, value in fields.items() if value})
+    kept = {key: value for key, value in fields.items() if value}
+    return Row(uid, version, owner, raw, fields["id"], place, kept, size)
 
 
 def _fields(body: Mapping[str, Any], identifier: str) -> dict[str, Any]:
@@ -141,6 +145,7 @@ def _part(body: Mapping[str, Any], part: str, noted: Mapping[str, Any], times: M
             "namespace": stored[0],
             "name": said.get("name") or stored[1],
             "type": said.get("type"),
+            "id": said.get("id"),
             STORED: stored,
         }
         return known | {key: value for key, value in _content(given).items() if value}

@@ -105,10 +105,10 @@ def shown_dataset(value: Any, where: str) -> Any:
     return {**content, **entities.said(value)}
 
 
-def target_content(given: Mapping[str, Any]) -> dict[str, Any]:
+def target_content(given: Mapping[str, Any], model: entities.Change = shown_model) -> dict[str, Any]:
     """Return what a stored target holds as v2 shows it, keys masked; empty for a reference."""
     payload = {key: given[key] for key in _TARGET if given.get(key) is not None}
-    shown: dict[str, Any] = masked(entities.change_target(payload, shown_model, shown_dataset))
+    shown: dict[str, Any] = masked(entities.change_target(payload, model, shown_dataset))
     return shown
 
 

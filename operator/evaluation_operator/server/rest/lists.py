@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, TypeVar
 
 from fastapi import Request, Response
@@ -10,9 +10,10 @@ from fastapi import Request, Response
 from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS, EVALUATION_TARGETS, Resource
 from evaluation_operator.server.access.callers import Caller
 from evaluation_operator.server.index import contents, listing
+from evaluation_operator.server.index.grammar import Grammar
 from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.listing import Listed, Query
-from evaluation_operator.server.index.matching import Condition, Fields, Grammar, QueryError
+from evaluation_operator.server.index.matching import Condition, Effort, Fields, QueryError
 from evaluation_operator.server.index.rows import STORED, Row
 from evaluation_operator.server.index.table import PARTED
 from evaluation_operator.server.refusals import Refused, invalid
@@ -20,7 +21,7 @@ from evaluation_operator.server.turns import Turns
 
 MAX_PAGE_BYTES: Final = 32 * 1024 * 1024
 """Of the objects in one list."""
-_OPENED: Final[Mapping[Resource, Callable[[Row], Fields]]] = {
+_OPENED: Final[Mapping[Resource, Callable[[Row, Collection[str]], Fields]]] = {
     EVALUATION_JOBS: contents.job,
     EVALUATION_TARGETS: contents.target,
     EVALUATION_CONFIGS: contents.config,
@@ -76,28 +77,23 @@ async def chosen(
     index: Index,
     wanted: Sequence[Condition],
     objects: Sequence[L],
-    opened: Callable[[L], Fields],
+    opened: Callable[[L, Collection[str]], Fields],
     stored: Callable[[str, Fields], Row | None] = lambda part, fields: None,
 ) -> Sequence[L]:
-    """The objects of which all this holds, in their order. They are looked at by their fields first; what is left is
-    `opened` for what only the whole object tells. `stored` finds the targets and configs of jobs. Raises Refused: 429,
-    503."""
+    """The objects of which all this holds, in their order. What costs least goes first; what is left is `opened` for
+    what only the whole object tells. `stored` finds the targets and configs of jobs. Raises Refused: 429, 503."""
 
     def resolve(part: str, fields: Fields) -> Fields:
         row = stored(part, fields)
         return row.fields if row is not None else fields
 
-    found = listing.matching((each for each in wanted if not each.opened), objects, resolve)
-    searched = [each for each in wanted if each.opened]
-    if not searched:
-        return found
-    inside = contents.resolved(stored)
-
-    def holds(each: L) -> bool:
-        fields = opened(each)
-        return listing.all_hold(searched, fields, inside)
-
-    return await index.searches.among(found, holds)
+    glances, looks, searched = ([each for each in wanted if each.effort is effort] for effort in Effort)
+    found = listing.matching(glances, objects, resolve)
+    if looks:
+        found = await index.searches.looking(found, lambda each: listing.all_hold(looks, each.fields, resolve))
+    if searched:
+        found = await index.searches.opening(found, contents.Search(searched, opened, stored).holds)
+    return found
 
 
 class Items:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from evaluation_operator.cluster.port import EVALUATION_CONFIGS
+from evaluation_operator.server.index.grammar import CONFIGS
 from evaluation_operator.server.index.index import Index
-from evaluation_operator.server.index.matching import CONFIGS
 from evaluation_operator.server.index.rendered import Rendered
 from evaluation_operator.server.objects import requests, v1
 from evaluation_operator.server.rest.v1_entities import Entities, Kind

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from evaluation_operator.cluster.port import Body, Resource
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
+from evaluation_operator.server.index.grammar import Grammar
 from evaluation_operator.server.index.index import Index
-from evaluation_operator.server.index.matching import Grammar
 from evaluation_operator.server.index.rendered import Rendered
 from evaluation_operator.server.index.rows import Row
 from evaluation_operator.server.objects.requests import Config, ConfigUpdate, Target, TargetUpdate

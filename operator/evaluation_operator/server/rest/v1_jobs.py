@@ -11,8 +11,8 @@ from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.archives.results import whole_result
 from evaluation_operator.server.downloads import JobId
+from evaluation_operator.server.index.grammar import JOBS_V1
 from evaluation_operator.server.index.index import Index
-from evaluation_operator.server.index.matching import JOBS_V1
 from evaluation_operator.server.index.rendered import Rendered
 from evaluation_operator.server.index.rows import STORED, Row
 from evaluation_operator.server.objects import identifiers, requests, v1, v2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +20,9 @@ from evaluation_operator.server.access.rights import Verb
 from evaluation_operator.server.ahead import in_order
 from evaluation_operator.server.archives.results import was_cut, whole_result
 from evaluation_operator.server.index import contents, listing
+from evaluation_operator.server.index.grammar import RESULTS
 from evaluation_operator.server.index.index import Index
-from evaluation_operator.server.index.matching import RESULTS, Fields
+from evaluation_operator.server.index.matching import Fields
 from evaluation_operator.server.index.rows import Row, own_result
 from evaluation_operator.server.objects import identifiers, notes, requests, timestamps, user_results, v1
 from evaluation_operator.server.refusals import Refused, conflict, invalid
@@ -51,12 +52,16 @@ class _Listed:
     row: Row
 
     @property
+    def size(self) -> int:
+        return self.row.size
+
+    @property
     def of_job(self) -> bool:
         """Whether it is the result of a job."""
         return self.fields is not self.row.fields
 
 
-def _opened(listed: _Listed) -> Fields:
+def _opened(listed: _Listed, wanted: Collection[str]) -> Fields:
     return contents.job_result(listed.row, listed.fields) if listed.of_job else contents.user_result(listed.row)
 
 

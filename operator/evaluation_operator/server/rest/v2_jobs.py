@@ -11,8 +11,8 @@ from evaluation_operator.cluster.port import EVALUATION_JOBS, Body
 from evaluation_operator.resources.identity import job_id as identifier
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.downloads import JobId
+from evaluation_operator.server.index.grammar import JOBS_V2
 from evaluation_operator.server.index.index import Index
-from evaluation_operator.server.index.matching import JOBS_V2
 from evaluation_operator.server.index.rendered import Rendered
 from evaluation_operator.server.index.rows import Row
 from evaluation_operator.server.objects import requests, v2

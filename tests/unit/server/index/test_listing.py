@@ -13,17 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation_operator.server.index import listing
+from evaluation_operator.server.index.grammar import CONFIGS, JOBS_V1, JOBS_V2, RESULTS, TARGETS, Grammar
 from evaluation_operator.server.index.listing import MAX_PAGE_SIZE, SORTS, Query, answer, ordered, page, parse
-from evaluation_operator.server.index.matching import (
-    CONFIGS,
-    JOBS_V1,
-    JOBS_V2,
-    RESULTS,
-    TARGETS,
-    Grammar,
-    QueryError,
-    Resolve,
-)
+from evaluation_operator.server.index.matching import QueryError, Resolve
 
 
 @dataclass(frozen=True)
@@ -49,8 +41,13 @@ def job(number: int, **fields: Any) -> Thing:
 
 JOBS = [
     job(0, status="created", project="alpha"),
-    job(1, status="active", custom_fields={"team": "blue", "run": "7"}),
-    job(2, status="error", namespace="team-b", target={"namespace": "team-b", "name": "other", "type": "model"}),
+    job(1, status="active", custom_fields={"team": "blue", "run": "7", "none": None, "list": ["x"]}),
+    job(
+        2,
+        status="error",
+        namespace="team-b",
+        target={"namespace": "team-b", "name": "other", "type": "model", "description": "Goodbye world"},
+    ),
     job(3, status="completed", project="Alphabet, Inc.", description="the nightly run"),
     job(4, status="paused", name="Foo-job", ownership={"created_by": "ada"}),
 ]
@@ -88,6 +85,16 @@ def chosen(query: str, grammar: Grammar = JOBS_V2) -> list[int]:
         ("filter[id]=eval-2", [2]),
         ("filter[id]=job-2,eval-3", [2, 3]),
         ("filter[custom_fields][team]=blue", [1]),
+        ("filter[custom_fields][none]=None", []),
+        ("filter[custom_fields][list]=['x']", []),
+        ("search[custom_fields][list]=x", [1]),
+        ("search[custom_fields]={'team': '" + "," * 300 + "'}", []),
+        ("search[target]={'description': 'Hello, world'}", []),
+        ("search[target][description]=Hello, world", [2]),
+        ("search[config]={'type': 'bfcl', 'schema_version': '1.0', 'type_prefix': 'eval-config'}", [0, 1, 2, 3, 4]),
+        ("search[created_at]=2025-03-13", [3]),
+        ("filter[target][id]=x", []),
+        ("search[target]={'id': 'x'}", []),
         ("filter[custom_fields][team]=blue&filter[custom_fields][run]=8", []),
         ("filter[ownership][created_by]=ada", [4]),
         ("filter[target]=team-a/nim", [0, 1, 3, 4]),
@@ -170,6 +177,11 @@ def test_v2_words_mean_exactly_that_state() -> None:
         ("filter[a]" + "[b]" * 16 + "=1", ("filter",)),
         ("filter[]=1", ("filter",)),
         ("search[created_at]=2025", ("search", "created_at")),
+        ("search[created_at][gt]=2025-01-01", ("search", "created_at", "gt")),
+        ("filter[created_at][gt]=2025-01-01&filter[created_at][gt]=2025-01-02", ("filter", "created_at", "gt")),
+        ("search[custom_fields]=" + ",".join(["{'a': 1}"] * 9), ("search", "custom_fields")),
+        ("search[config]=" + ",".join(["{'type': 'x'}"] * 9), ("search", "config")),
+        ("search[config][tasks]=" + ",".join(["{'type': 'x'}"] * 9), ("search", "config", "tasks")),
         ("search[rows]=1", ("search", "rows")),
         ("filter[config][tasks]=1", ("filter", "config", "tasks")),
         ("search[config][rows]=1", ("search", "config", "rows")),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation_operator.server.index.patterns import alternatives, inside
+from evaluation_operator.server.index.patterns import MAX_MAPS, TooMany, alternatives, inside
 
 TASKS = {
     "precise": {"temperature": 1e-5},
@@ -95,21 +95,37 @@ def test_a_list_of_objects(asked: Any, found: bool) -> None:
     ],
 )
 def test_how_alternatives_are_read(text: str, parts: list[Any]) -> None:
-    assert alternatives(text) == parts
+    texts, maps = alternatives(text)
+    assert texts == [part for part in parts if isinstance(part, str)]
+    assert maps == [part for part in parts if isinstance(part, dict)]
 
 
+def test_there_may_be_so_many_maps() -> None:
+    assert inside(",".join("{'a': 'b'}" for _ in range(MAX_MAPS)))({"a": "b"})
+    for asked in (",".join("{'a': 'b'}" for _ in range(MAX_MAPS + 1)), [{"a": {"b": ["{'c': 1}"] * (MAX_MAPS + 1)}}]):
+        with pytest.raises(TooMany):
+            inside(asked)
+
+
+def test_a_text_is_not_found_in_two_together() -> None:
+    assert not inside("a\0b")({"a": "b"})
+    assert inside("a\0b,b")({"a": "b"})
+
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 _VALUES = st.recursive(
-    st.text(max_size=8) | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
-    lambda inner: st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    _TEXT | st.integers() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.dictionaries(_TEXT, inner, max_size=3),
     max_leaves=6,
 )
-_OBJECTS = st.dictionaries(st.text(max_size=6), _VALUES, max_size=4)
+_OBJECTS = st.dictionaries(_TEXT, _VALUES, max_size=4)
 
 
 @given(st.lists(_OBJECTS, min_size=1, max_size=4))
 def test_whatever_the_sdk_is_given_finds_it(rows: list[dict[str, Any]]) -> None:
     sent = ",".join(map(str, rows))
-    assert len(alternatives(sent)) == len(rows)
+    texts, maps = alternatives(sent)
+    assert (texts, len(maps)) == ([], len(rows))
     for row in rows:
         assert inside(sent)([{"other": 1}, row])
 
@@ -123,11 +139,22 @@ def test_whatever_the_sdk_is_given_finds_it(rows: list[dict[str, Any]]) -> None:
         "{1: " + "1+" * 8_000 + "1}",
         "{'a': " + "9" * 6_000 + "}",
         "{'" + "\\'" * 8_000,
-        "{'a': " * 90 + "1" + "}" * 90,
+        "{'a': 0x" + "f" * 3_600 + "}",
+        "{0x" + "f" * 3_600 + ": 1}",
+        "{'a': " + "9" * 400 + "+1j}",
+        "{'a': '\\ud800'}",
+        "{'\\ud800': 1}",
     ],
 )
-def test_hostile_notation_is_at_most_a_text(text: str) -> None:
-    assert inside(text)({"a": "b"}) in (True, False)
+def test_hostile_notation_is_a_text(text: str) -> None:
+    texts, maps = alternatives(text)
+    assert maps == []
+    assert "".join(texts) == text.replace(",", "")
+
+
+def test_deep_notation_is_read() -> None:
+    assert alternatives("{'a': " * 90 + "1" + "}" * 90)[1]
+    assert not inside("{'a': " * 90 + "1" + "}" * 90)({"a": "b"})
 
 
 @given(st.text("{}[]()'\",:\\ a1", max_size=60))

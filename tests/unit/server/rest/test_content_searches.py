@@ -9,7 +9,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from evaluation_operator.cluster.port import EVALUATION_TARGETS
+from evaluation_operator.cluster.port import EVALUATION_JOBS, EVALUATION_TARGETS
+from evaluation_operator.server.objects import v2
+from tests.support.objects import evaluation_job
 from tests.unit.server.objects import given as g
 from tests.unit.server.rest.test_v1_entities import CONFIGS, KEY, TARGETS, WITH_KEY, made
 from tests.unit.server.rest.test_v1_jobs import JOBS, RESULTS, set_status
@@ -18,7 +20,11 @@ from tests.unit.server.rest.test_v1_results import PATH as RESULTS_PATH
 from tests.unit.server.world import World
 
 V2 = "/v2/evaluation/jobs"
-PIPELINE = {"query_embedding_model": {"api_endpoint": g.ENDPOINT}, "index_embedding_model": "meta/indexer", "top_k": 7}
+PIPELINE = {
+    "query_embedding_model": {"api_endpoint": g.ENDPOINT | {"api_key": KEY}},
+    "index_embedding_model": "meta/indexer",
+    "top_k": 7,
+}
 
 
 def as_the_sdk(search: Mapping[str, Any], prefix: str = "search") -> list[tuple[str, str]]:
@@ -86,15 +92,15 @@ async def test_targets(targets: World, search: Mapping[str, Any], expected: set[
 
 
 async def test_keys_are_not_found(targets: World) -> None:
-    for field in ("model", "retriever", "rows"):
+    for field, holder in (("model", "endpoint"), ("retriever", "retriever")):
         for part in (KEY, KEY[3:], "evaluation-api-g"):
             assert await names(targets, TARGETS, {field: part}) == set()
+        # What stands in its place is what everybody sees.
+        assert await names(targets, TARGETS, {field: "***"}) == {holder}
     job = {"target": WITH_KEY, "config": g.CONFIG}
     await made(targets, JOBS, **job)
     for search in ({"target": KEY}, {"target": {"model": KEY}}, {"target": {"model": {"api_endpoint": KEY}}}):
         assert await names(targets, JOBS, search, "id") == set()
-    # What stands in its place is what everybody sees.
-    assert await names(targets, TARGETS, {"model": {"api_endpoint": {"api_key": "***"}}}) == {"endpoint"}
 
 
 async def test_configs(world: World) -> None:
@@ -116,7 +122,9 @@ async def test_configs(world: World) -> None:
 
 
 async def test_jobs(world: World) -> None:
-    await made(world, TARGETS, name="t", namespace="ns", description="the best one", **WITH_KEY)
+    about = {"description": "the best one", "custom_fields": {"owner": "quality team"}}
+    model = {"name": "my-llama", "description": "tuned", "api_endpoint": g.ENDPOINT}
+    await made(world, TARGETS, name="t", namespace="ns", type="model", model=model, **about)
     config = {"type": "bfclv3", "tasks": {"first": {"type": "simple"}}}
     inline = await made(world, JOBS, target=g.TARGET, config=config)
     by_name = await made(world, JOBS, namespace="ns", target="ns/t", config=g.CONFIG)
@@ -128,6 +136,10 @@ async def test_jobs(world: World) -> None:
         ({"config": [{"tasks": {"first": {"type": "simple"}}}, "no/where"]}, {inline["id"]}),
         ({"target": "ns/t"}, {by_name["id"]}),
         ({"target": "best one"}, {by_name["id"]}),
+        ({"target": "quality"}, {by_name["id"]}),
+        ({"target": "my-llama"}, {by_name["id"]}),
+        ({"target": {"model": {"description": "tuned"}}}, {by_name["id"]}),
+        ({"target": {"id": "eval-target", "custom_fields": {"owner": "team"}}}, {by_name["id"]}),
         ({"target": ["ns/t", {"model": {"api_endpoint": {"format": "none"}}}]}, {by_name["id"]}),
         (
             {"namespace": ["default", "ns"], "target": {"model": {"api_endpoint": {"url": "http"}}}},
@@ -141,6 +153,48 @@ async def test_jobs(world: World) -> None:
     ):
         assert await names(world, JOBS, search, "id") == expected, search
         assert len(await names(world, V2, search, "id")) == len(expected)
+
+
+async def test_what_is_gone_breaks_no_search(world: World) -> None:
+    await made(world, TARGETS, name="t", namespace="ns", **WITH_KEY)
+    job = await made(world, JOBS, namespace="ns", target="ns/t", config=g.CONFIG)
+    assert (await world.client.delete(f"{TARGETS}/ns/t")).status_code == 200
+    here = {"namespace": "ns"}
+    for search in ({"target": {"id": "nobody"}}, {"target": {"model": "llama"}}, {"target": "llama"}):
+        assert await names(world, JOBS, search | here, "id") == set()
+    # What is still shown of it is still found.
+    for search in ({"target": "ns/t"}, {"target": {"id": job["target"]["id"]}}):
+        assert await names(world, JOBS, search | here, "id") == {job["id"]}
+    # kubectl notes no identifier.
+    await world.cluster.create(EVALUATION_JOBS, "ns", evaluation_job("plain", target={"name": "t"}))
+    await asyncio.sleep(0.01)
+    for kind in ("filter", "search"):
+        answer = await world.client.get(JOBS, params={f"{kind}[target][id]": "eval-target"})
+        assert answer.status_code == 200, answer.text
+
+
+async def test_what_many_jobs_refer_to_is_opened_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await made(world, TARGETS, name="t", namespace="ns", **WITH_KEY)
+    for _ in range(5):
+        await made(world, JOBS, namespace="ns", target="ns/t", config=g.CONFIG)
+    opened: list[Any] = []
+    content = v2.target_content
+
+    def counted(given: Mapping[str, Any], model: Any) -> dict[str, Any]:
+        opened.append(given)
+        return content(given, model)
+
+    monkeypatch.setattr(v2, "target_content", counted)
+    assert len(await names(world, JOBS, {"target": "llama", "namespace": "ns"}, "id")) == 5
+    assert len(opened) == 1
+
+
+@pytest.mark.parametrize("asked", ["{'a': 0x" + "f" * 3_600 + "}", "{'a': " + "9" * 400 + "+1j}", "{'\\ud800': 'x'}"])
+async def test_no_notation_is_an_error_of_the_server(world: World, asked: str) -> None:
+    await made(world, JOBS, namespace="ns", target=g.TARGET, config=g.CONFIG)
+    for field in ("target", "config", "custom_fields", "status_details", "name"):
+        answer = await world.client.get(JOBS, params={f"search[{field}]": asked})
+        assert answer.status_code in (200, 422), answer.text
 
 
 async def test_results(world: World) -> None:

@@ -183,6 +183,8 @@ OPERATIONS = (
                     "project",
                     "description",
                     "status",
+                    "result",
+                    "output_files_url",
                     inside=("target", "config", "status_details", "custom_fields", "ownership"),
                 ),
             ),
