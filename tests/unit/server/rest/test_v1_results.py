@@ -94,7 +94,7 @@ async def test_an_answer_can_be_sent_back(world: World) -> None:
         "[]",
         "{",
         '{"custom_fields": "x"}',
-        '{"custom_fields": {"a": ' + "[" * 400 + "]" * 400 + "}}",
+        '{"tasks": {"a": ' + "[" * 400 + "]" * 400 + "}}",
     ],
 )
 async def test_what_somebody_broke_in_the_cluster_breaks_no_list(world: World, content: str) -> None:
