@@ -6,8 +6,8 @@ absent, long text is cut, and nothing raises.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -31,6 +31,7 @@ from evaluation_operator.resources.references import pin_config, pin_target
 from evaluation_operator.resources.reports import MAX_SUMMARY_BYTES
 from evaluation_operator.resources.target import EvaluationTargetSpec, TargetBody
 
+T = TypeVar("T")
 _MAX_SECONDS = 31_536_000
 _MAX_TEXT = 2048
 _MAX_ITEMS = 64
@@ -41,7 +42,7 @@ _TOO_DEEP = f"spec: nested deeper than {MAX_DEPTH} levels; put such content into
 def job_view(raw: Mapping[str, Any]) -> JobView:
     """Return the view of an EvaluationJob."""
     meta, spec = _map(raw.get("metadata")), _map(raw.get("spec"))
-    parsed, error = _spec(raw.get("spec"))
+    parsed, error = _parsed(raw.get("spec"), EvaluationJobSpec.model_validate)
     return JobView(
         namespace=_text(meta.get("namespace")),
         name=_text(meta.get("name")),
@@ -60,28 +61,12 @@ def job_view(raw: Mapping[str, Any]) -> JobView:
 
 def referenced_target(raw: Mapping[str, Any]) -> ReferencedView:
     """Return the view of an EvaluationTarget."""
-    body: TargetBody | None = None
-    error: str | None = None
-    if deeper_than(raw.get("spec"), MAX_DEPTH):
-        return _referenced(raw, None, _TOO_DEEP)
-    try:
-        body = pin_target(EvaluationTargetSpec.model_validate(_map(raw.get("spec"))))
-    except ValidationError as problem:
-        error = _problems(problem)
-    return _referenced(raw, body, error)
+    return _referenced(raw, *_parsed(_map(raw.get("spec")), _pinned_target))
 
 
 def referenced_config(raw: Mapping[str, Any]) -> ReferencedView:
     """Return the view of an EvaluationConfig."""
-    body: ConfigBody | None = None
-    error: str | None = None
-    if deeper_than(raw.get("spec"), MAX_DEPTH):
-        return _referenced(raw, None, _TOO_DEEP)
-    try:
-        body = pin_config(EvaluationConfigSpec.model_validate(_map(raw.get("spec"))))
-    except ValidationError as problem:
-        error = _problems(problem)
-    return _referenced(raw, body, error)
+    return _referenced(raw, *_parsed(_map(raw.get("spec")), _pinned_config))
 
 
 def batch_job_view(raw: Mapping[str, Any]) -> BatchJobView:
@@ -179,11 +164,20 @@ def _referenced(raw: Mapping[str, Any], body: TargetBody | ConfigBody | None, er
     )
 
 
-def _spec(raw: object) -> tuple[EvaluationJobSpec | None, str | None]:
-    if deeper_than(raw, MAX_DEPTH):
+def _pinned_target(spec: object) -> TargetBody:
+    return pin_target(EvaluationTargetSpec.model_validate(spec))
+
+
+def _pinned_config(spec: object) -> ConfigBody:
+    return pin_config(EvaluationConfigSpec.model_validate(spec))
+
+
+def _parsed(spec: object, parse: Callable[[object], T]) -> tuple[T | None, str | None]:
+    """What `parse` makes of a spec, or what is wrong with it."""
+    if deeper_than(spec, MAX_DEPTH):
         return None, _TOO_DEEP
     try:
-        return EvaluationJobSpec.model_validate(raw), None
+        return parse(spec), None
     except ValidationError as problem:
         return None, _problems(problem)
 

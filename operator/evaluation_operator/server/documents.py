@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from evaluation_operator.resources.depth import deeper_than, inside
+from evaluation_operator.resources.depth import MAX_DEPTH, deeper_than, inside
 
 _LARGEST_INTEGER = 2**63
 
@@ -40,6 +40,15 @@ def read_strictly(data: bytes, *, max_depth: int, max_values: int) -> Any:
         raise
     except (ValueError, RecursionError) as error:
         raise BadDocument("json_invalid", f"not JSON: {str(error)[:200]}") from None
+
+
+def read_object(text: object) -> dict[str, Any]:
+    """The JSON object in a text that a user of the cluster may have written; what cannot be read counts as empty."""
+    try:
+        found = orjson.loads(text) if isinstance(text, str) else None
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) and not deeper_than(found, MAX_DEPTH) else {}
 
 
 def _more_values_than(value: Any, limit: int) -> bool:

@@ -4,17 +4,18 @@ service itself adds to models and datasets is left out. Nothing of it is kept: i
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from evaluation_operator.cluster.cache import Key
 from evaluation_operator.server.index.listing import Listed
 from evaluation_operator.server.index.matching import CONTENT, Condition, Fields
-from evaluation_operator.server.index.rows import STORED, Row
+from evaluation_operator.server.index.rows import PARTS, STORED, Row
 from evaluation_operator.server.objects import entities, states, user_results, v1, v2
 
-PARTS: Final = ("target", "config")
-"""What a job may hold, or refer to."""
 L = TypeVar("L", bound=Listed)
+Stored = Callable[[str, Key], Row | None]
+"""From a job's `target` or `config`, and the place that it names, to the object there, as far as it may be looked at.
+"""
 
 
 def target(row: Row, wanted: Collection[str]) -> Fields:
@@ -54,7 +55,7 @@ class Search(Generic[L]):
         self,
         conditions: Sequence[Condition],
         opened: Callable[[L, Collection[str]], Fields],
-        stored: Callable[[str, Fields], Row | None],
+        stored: Stored,
     ) -> None:
         self._conditions = conditions
         self._opened = opened
@@ -80,7 +81,7 @@ class Search(Generic[L]):
         if place is None:
             return None
         met = self._known.get((number, place))
-        if met is None and (row := self._stored(condition.field, {STORED: place})) is not None:
+        if met is None and (row := self._stored(condition.field, place)) is not None:
             part = _opened(row.fields, _content(condition.field, row.body.get("spec") or {}))
             met = self._known[number, place] = condition.holds({}, lambda *_: part)
         return met

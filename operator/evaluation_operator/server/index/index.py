@@ -27,7 +27,6 @@ from evaluation_operator.cluster.port import (
 )
 from evaluation_operator.resources.identity import job_id
 from evaluation_operator.server.index import rows
-from evaluation_operator.server.index.matching import Fields
 from evaluation_operator.server.index.rows import Row
 from evaluation_operator.server.index.searches import Searches
 from evaluation_operator.server.index.table import Table
@@ -131,12 +130,6 @@ class Index:
     def table(self, resource: Resource) -> Table:
         """All objects of one of the three kinds."""
         return self._tables[resource]
-
-    def stored(self, part: str, fields: Fields) -> Row | None:
-        """The stored target or config that a job's `target` or `config` means; None when it is inline, and when there
-        is none of that name."""
-        place = fields.get(rows.STORED)
-        return (self.targets if part == "target" else self.configs).get(*place) if place is not None else None
 
     def took(self, resource: Resource, body: Mapping[str, Any]) -> None:
         """The cluster answered our own write with this object."""

@@ -126,7 +126,7 @@ def all_hold(asked: Iterable[Condition], fields: Fields, resolve: Resolve = lamb
     return all(each.holds(fields, resolve) for each in asked)
 
 
-def matching(asked: Iterable[Condition], objects: Iterable[L], resolve: Resolve = lambda _, part: part) -> Sequence[L]:
+def matching(asked: Iterable[Condition], objects: Iterable[L], resolve: Resolve) -> Sequence[L]:
     """The objects of which all this holds, in their order."""
     found = list(objects)
     for holds in (each.holds for each in asked):

@@ -11,7 +11,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final
 
 from evaluation_operator.resources import phases
-from evaluation_operator.server.index.grammar import PARTS, Grammar, Kind
+from evaluation_operator.server.index.grammar import PART_GRAMMARS, Grammar, Kind
 from evaluation_operator.server.index.patterns import TooMany, alternatives, containing, forms, inside, split
 from evaluation_operator.server.objects.states import V1_STATUS
 from evaluation_operator.server.objects.timestamps import rendered
@@ -103,9 +103,9 @@ def _known(
 
 
 def _filter(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
-    if kind in PARTS:
+    if kind in PART_GRAMMARS:
         if isinstance(value, Mapping):
-            known = _known(PARTS[kind].filter, value, where)
+            known = _known(PART_GRAMMARS[kind].filter, value, where)
             return _of_part(field, [_filter(each, name, asked, (*where, name)) for name, each, asked in known])
         wanted = frozenset(split(_texts(value, where)))
         return Condition(
@@ -128,10 +128,16 @@ def _filter(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condi
 
 
 def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
-    if kind in PARTS:
-        return _search_part(kind, field, value, where)
+    search = _search_part if kind in PART_GRAMMARS else _search_own
+    try:
+        return search(kind, field, value, where)
+    except TooMany as error:
+        raise QueryError(str(error), *where) from None
+
+
+def _search_own(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
     if kind is Kind.CONTENT:
-        held = _inside(value, where)
+        held = inside(value)
 
         def holds(fields: Fields, _: Resolve) -> bool:
             content = fields.get(CONTENT) or {}
@@ -139,7 +145,7 @@ def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condi
 
         return Condition(field, holds, Effort.OPEN)
     if kind is Kind.MAP:
-        kept = _inside(value, where)
+        kept = inside(value)
         return Condition(field, lambda fields, _: field in fields and kept(fields[field]), Effort.LOOK)
     if kind is Kind.MOMENT:
         return Condition(field, _moments(field, value, _RANGE, where))
@@ -153,11 +159,11 @@ def _search(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condi
 
 def _search_part(kind: Kind, field: str, value: Any, where: tuple[str, ...]) -> Condition:
     """Of a job's target or config: fields of it, or a text in any of them."""
-    texts, maps = _alternatives(value, where)
+    texts, maps = alternatives(value)
     ways = []
     for each in maps:
         said = {name: asked for name, asked in each.items() if name not in _SAID_BY_SERVICE}
-        known = _known(PARTS[kind].search, said, where)
+        known = _known(PART_GRAMMARS[kind].search, said, where)
         ways.append(_of_part(field, [_search(inner, name, asked, (*where, name)) for name, inner, asked in known]))
     if texts:
         contained, held = containing(texts), inside(texts)
@@ -186,20 +192,6 @@ def _of_part(field: str, inner: list[Condition]) -> Condition:
         return all(each.holds(part, resolve) for each in inner)
 
     return Condition(field, holds, max((each.effort for each in inner), default=Effort.GLANCE))
-
-
-def _alternatives(value: Any, where: tuple[str, ...]) -> tuple[list[str], list[Mapping[str, Any]]]:
-    try:
-        return alternatives(value)
-    except TooMany as error:
-        raise QueryError(str(error), *where) from None
-
-
-def _inside(value: Any, where: tuple[str, ...]) -> Callable[[Any], bool]:
-    try:
-        return inside(value)
-    except TooMany as error:
-        raise QueryError(str(error), *where) from None
 
 
 def _identifiers(fields: Fields) -> tuple[str, ...]:

@@ -10,11 +10,14 @@ from typing import Any, Final
 import orjson
 
 from evaluation_operator.cluster.cache import Body, Entry, Key
+from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_TARGETS, Resource
 from evaluation_operator.resources.identity import job_id
 from evaluation_operator.server.objects import entities, identifiers, states, timestamps, user_results, v1, v2
 from evaluation_operator.server.objects.names import nemo_name
 from evaluation_operator.server.objects.notes import api_fields
 
+PARTS: Final[Mapping[str, Resource]] = {"target": EVALUATION_TARGETS, "config": EVALUATION_CONFIGS}
+"""What a job holds, or refers to: the name of the field, and of what kind the stored ones are."""
 STORED: Final = "stored"
 """In the fields of a job's target or config: namespace and object name of the stored one that is meant."""
 OWN_RESULT: Final = "own_result"

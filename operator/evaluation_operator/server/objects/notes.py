@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import orjson
 
-from evaluation_operator.resources.depth import MAX_DEPTH, deeper_than
 from evaluation_operator.resources.identity import ANNOTATION_API_FIELDS, ANNOTATION_RESULT_FIELDS
+from evaluation_operator.server.documents import read_object
 
 _TEXTS: Final = ("name", "namespace", "id", "type", "description", "project", "output_files_url")
 _MAPS: Final = ("custom_fields", "ownership")
@@ -29,14 +29,7 @@ def result_fields(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def read(body: Mapping[str, Any], annotation: str) -> dict[str, Any]:
     """Return the JSON object in an annotation."""
-    text = (body["metadata"].get("annotations") or {}).get(annotation)
-    if not isinstance(text, str):
-        return {}
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}
-    return value if isinstance(value, dict) and not deeper_than(value, MAX_DEPTH) else {}
+    return read_object((body["metadata"].get("annotations") or {}).get(annotation))
 
 
 def written(value: Mapping[str, Any]) -> str:

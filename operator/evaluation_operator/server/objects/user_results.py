@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import orjson
 
-from evaluation_operator.resources.depth import MAX_DEPTH, deeper_than
 from evaluation_operator.resources.identity import (
     ANNOTATION_CREATED,
     ANNOTATION_UPDATED,
@@ -17,6 +16,7 @@ from evaluation_operator.resources.identity import (
     LABEL_COMPONENT,
     LABEL_MANAGED_BY,
 )
+from evaluation_operator.server.documents import read_object
 from evaluation_operator.server.objects import identifiers, timestamps
 from evaluation_operator.server.objects.keys import MANAGED_BY
 from evaluation_operator.server.objects.names import new_object_name
@@ -75,12 +75,7 @@ def _given(request: Result | ResultUpdate) -> dict[str, Any]:
 
 def _content(config_map: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept; without what somebody else made unreadable, as a user of the cluster may."""
-    try:
-        content = orjson.loads((config_map.get("data") or {}).get(_FILE, ""))
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(content, dict) or deeper_than(content, MAX_DEPTH):
-        return {}
+    content = read_object((config_map.get("data") or {}).get(_FILE))
     return {key: value for key, value in content.items() if isinstance(value, dict if key in _MAPS else str)}
 
 

@@ -7,14 +7,16 @@ from typing import Final, TypeVar
 
 from fastapi import Request, Response
 
+from evaluation_operator.cluster.cache import Key
 from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS, EVALUATION_TARGETS, Resource
 from evaluation_operator.server.access.callers import Caller
 from evaluation_operator.server.index import contents, listing
+from evaluation_operator.server.index.contents import Stored
 from evaluation_operator.server.index.grammar import Grammar
 from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.listing import Listed, Query
 from evaluation_operator.server.index.matching import Condition, Effort, Fields, QueryError
-from evaluation_operator.server.index.rows import STORED, Row
+from evaluation_operator.server.index.rows import PARTS, STORED, Row
 from evaluation_operator.server.index.table import PARTED
 from evaluation_operator.server.refusals import Refused, invalid
 from evaluation_operator.server.turns import Turns
@@ -61,9 +63,8 @@ async def rows(
     others = [each for each in wanted if each.field not in PARTED]
 
     def holds(field: str, value: str) -> bool:
-        if field == "namespace" and visible is not None and value not in visible:
-            return False
-        return listing.all_hold((each for each in parting if each.field == field), {field: value})
+        about = [each for each in parting if each.field == field]
+        return within(visible, field, value) and listing.all_hold(about, {field: value})
 
     selected = table.selected(holds) if parting or visible is not None else table.whole
     if not others:
@@ -73,18 +74,24 @@ async def rows(
     return listing.page(query, found), len(found)
 
 
+def within(visible: Collection[str] | None, field: str, value: str) -> bool:
+    """Whether objects of which this field has this value may be seen, where only these namespaces (None: all) may."""
+    return field != "namespace" or visible is None or value in visible
+
+
 async def chosen(
     index: Index,
     wanted: Sequence[Condition],
     objects: Sequence[L],
     opened: Callable[[L, Collection[str]], Fields],
-    stored: Callable[[str, Fields], Row | None] = lambda part, fields: None,
+    stored: Stored = lambda part, place: None,
 ) -> Sequence[L]:
     """The objects of which all this holds, in their order. What costs least goes first; what is left is `opened` for
     what only the whole object tells. `stored` finds the targets and configs of jobs. Raises Refused: 429, 503."""
 
     def resolve(part: str, fields: Fields) -> Fields:
-        row = stored(part, fields)
+        place = fields.get(STORED)
+        row = stored(part, place) if place is not None else None
         return row.fields if row is not None else fields
 
     glances, looks, searched = ([each for each in wanted if each.effort is effort] for effort in Effort)
@@ -119,20 +126,18 @@ def answer(query: Query, items: Items, total: int) -> Response:
     return Response(listing.answer(query, items.shown, total), media_type="application/json")
 
 
-async def _stored(
-    index: Index, query: Query, seen: Sequence[Row], caller: Caller
-) -> Callable[[str, Fields], Row | None]:
+async def _stored(index: Index, query: Query, seen: Sequence[Row], caller: Caller) -> Stored:
     """The stored targets and configs of these jobs, as far as this caller may look at them: of the others filters must
     not tell what `get` would not."""
     readable: dict[str, frozenset[str] | None] = {}
-    for part, resource in (("target", EVALUATION_TARGETS), ("config", EVALUATION_CONFIGS)):
+    for part, resource in PARTS.items():
         if part in query.filter or part in query.search:
             places = ((row.fields.get(part) or {}).get(STORED) for row in seen)
             readable[part] = await caller.readable(resource, {place[0] for place in places if place is not None})
 
-    def stored(part: str, fields: Fields) -> Row | None:
-        place, allowed = fields.get(STORED), readable.get(part)
-        hidden = place is not None and allowed is not None and place[0] not in allowed
-        return None if hidden else index.stored(part, fields)
+    def stored(part: str, place: Key) -> Row | None:
+        allowed = readable.get(part)
+        hidden = allowed is not None and place[0] not in allowed
+        return None if hidden else index.table(PARTS[part]).get(*place)
 
     return stored

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from evaluation_operator.cluster.port import EVALUATION_CONFIGS, EVALUATION_JOBS, EVALUATION_TARGETS, Body, Resource
+from evaluation_operator.cluster.port import EVALUATION_JOBS, Body, Resource
 from evaluation_operator.server.access.callers import Caller, CurrentCaller
 from evaluation_operator.server.archives.results import whole_result
 from evaluation_operator.server.downloads import JobId
 from evaluation_operator.server.index.grammar import JOBS_V1
 from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.rendered import Rendered
-from evaluation_operator.server.index.rows import STORED, Row
+from evaluation_operator.server.index.rows import PARTS, STORED, Row
 from evaluation_operator.server.objects import identifiers, requests, v1, v2
 from evaluation_operator.server.refusals import Refused
 from evaluation_operator.server.rest import lists
@@ -24,9 +24,6 @@ from evaluation_operator.server.store import ArtifactStore
 from evaluation_operator.server.writes import Writes
 
 PATH: Final = "/v1/evaluation/jobs"
-
-
-_PARTS: Final = (("target", EVALUATION_TARGETS), ("config", EVALUATION_CONFIGS))
 
 
 class Jobs:
@@ -100,7 +97,7 @@ class Jobs:
         return row
 
     async def _row(self, caller: Caller, row: Row) -> bytes:
-        parts = [await self._part(caller, resource, row.fields[part].get(STORED)) for part, resource in _PARTS]
+        parts = [await self._part(caller, resource, row.fields[part].get(STORED)) for part, resource in PARTS.items()]
         versions = [f"{part.uid}:{part.version}" if part is not None else "" for part in parts]
 
         def shown() -> dict[str, Any]:
@@ -109,7 +106,7 @@ class Jobs:
         return self._rendered.get(("v1", row.uid, row.version, *versions), shown)
 
     async def _parts(self, caller: Caller, job: Body) -> list[Body | None]:
-        parts = [await self._part(caller, resource, v2.reference(job, part)) for part, resource in _PARTS]
+        parts = [await self._part(caller, resource, v2.reference(job, part)) for part, resource in PARTS.items()]
         return [part.body if part is not None else None for part in parts]
 
     async def _part(self, caller: Caller, resource: Resource, place: tuple[str, str] | None) -> Row | None:

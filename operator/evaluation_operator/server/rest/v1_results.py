@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 import orjson
@@ -108,10 +109,7 @@ class Results:
         query = lists.asked(request)
         jobs, made = self._index.jobs, self._index.results
         visible = await caller.listable(EVALUATION_JOBS, jobs.namespaces, named=query.namespace)
-
-        def seen(field: str, value: str) -> bool:
-            return field != "namespace" or visible is None or value in visible
-
+        seen = partial(lists.within, visible)
         of_jobs = jobs.selected(seen).in_order(query)
         listed = [_Listed(fields, row) for row in of_jobs if (fields := own_result(row)) is not None]
         listed += [_Listed(row.fields, row) for row in made.selected(seen).in_order(query)]
