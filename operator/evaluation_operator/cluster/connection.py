@@ -19,6 +19,7 @@ from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from evaluation_operator.cluster.connector import Connector
 from evaluation_operator.cluster.errors import ClusterError, Unavailable
 
 CONNECT_SECONDS = 5.0
@@ -62,7 +63,7 @@ class Connection:
             return await handler(request)
 
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=limit, ssl=self._ssl, ttl_dns_cache=30),
+            connector=Connector(limit=limit, ssl=self._ssl, ttl_dns_cache=30),
             middlewares=(*middlewares, authorise),
             headers={"User-Agent": "evaluation-operator", "Accept": "application/json"},
             proxy=self._configuration.proxy,
