@@ -263,16 +263,16 @@ class ClusterPort(Protocol):
 
 
 async def each_metadata(
-    cluster: ClusterPort, resource: Resource, namespaces: tuple[str, ...]
+    cluster: ClusterPort, resource: Resource, namespaces: tuple[str, ...], *, labels: str = ""
 ) -> AsyncGenerator[Body, None]:
-    """The metadata of every object of a kind in these namespaces (none: in all), page by page.
+    """The metadata of every object of a kind (with these labels) in these namespaces (none: in all), page by page.
 
     Raises ClusterError, also when the list became too old on the way: what was given so far is then no whole list.
     """
     for namespace in namespaces or ("",):
         resume = ""
         while True:
-            page = await cluster.list_metadata(resource, namespace, resume=resume)
+            page = await cluster.list_metadata(resource, namespace, labels=labels, resume=resume)
             for found in page.items:
                 yield found["metadata"]
             if not page.resume:

@@ -27,6 +27,7 @@ from tests.support.objects import CONFIG, TARGET, evaluation_job
 pytestmark = pytest.mark.apiserver
 
 JOBS = "/v2/evaluation/jobs"
+RESULTS = "/v1/evaluation/results"
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,10 @@ async def test_a_job_of_the_api_is_one_of_kubectl_and_of_the_other_replica(
     name = object_name("My_job@v1:2")
     assert kubectl.get("evaluationjob", name)["spec"]["config"]["type"] == "bfclv3"
     assert (await one.get(JOBS, **{"filter[name]": "My_job@v1:2"})).json()["pagination"]["total_results"] == 1
+
+    kept = await one.client.post(RESULTS, json={"job": made.json()["id"], "description": "by hand"})
+    assert kept.status_code == 201, kept.text
+    assert (await other.get(f"{RESULTS}/{kept.json()['id']}")).json() == kept.json()
 
     cancelled = await one.client.post(f"{path}/cancel")
     assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelling")

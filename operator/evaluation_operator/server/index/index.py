@@ -41,6 +41,7 @@ _PREFIXES: Final[Mapping[Resource, identifiers.Prefix]] = {
     EVALUATION_JOBS: identifiers.JOB,
     EVALUATION_TARGETS: identifiers.TARGET,
     EVALUATION_CONFIGS: identifiers.CONFIG,
+    CONFIG_MAPS: identifiers.RESULT,
 }
 #: The cluster's objects are listed for unknown identifiers at most this often (seconds), and a tenth of the time.
 _LIST_SECONDS: Final = 1.0
@@ -127,6 +128,10 @@ class Index:
         """As `job`, with the fields of lists. Raises Refused (429, 503)."""
         return await self._identified(EVALUATION_JOBS, identifier)
 
+    async def result_row(self, identifier: str) -> Row | None:
+        """The result with this identifier that a caller made. Raises Refused (429, 503)."""
+        return await self._identified(CONFIG_MAPS, identifier)
+
     def table(self, resource: Resource) -> Table:
         """All objects of one of the three kinds."""
         return self._tables[resource]
@@ -191,7 +196,8 @@ class Index:
             return found
 
     async def _place(self, resource: Resource, meant: Callable[[str], bool]) -> tuple[str, str] | None:
-        async with aclosing(each_metadata(self._cluster, resource, self._namespaces)) as objects:
+        labels = _LABELS.get(resource, "")
+        async with aclosing(each_metadata(self._cluster, resource, self._namespaces, labels=labels)) as objects:
             async for metadata in objects:
                 if meant(metadata["uid"]):
                     return metadata["namespace"], metadata["name"]

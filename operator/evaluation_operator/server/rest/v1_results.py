@@ -181,9 +181,9 @@ class Results:
     async def _found(self, caller: Caller, verb: Verb, result_id: str) -> tuple[Body, Body | None]:
         """The job, and the ConfigMap unless it is the job's own result. Raises Refused: 404 without one."""
         uid = identifiers.uid_of(result_id, identifiers.RESULT)
-        row = self._index.results.by_uid(uid) if uid is not None else None
-        config_map = row.body if row is not None else None
-        job = None
+        row = job = None
+        if uid is not None and self._index.jobs.by_uid(uid) is None:
+            row = await self._index.result_row(result_id)
         if row is not None:
             job = await self._index.job(row.fields["job"])
             # A user of the cluster may write any job's identifier into a ConfigMap, but only of their own namespace.
@@ -195,7 +195,7 @@ class Results:
             raise Refused(404, "no-result", f"there is no evaluation result {result_id}")
         metadata = job["metadata"]
         await caller.require(verb, EVALUATION_JOBS, metadata["namespace"], metadata["name"])
-        return job, config_map
+        return job, row.body if row is not None else None
 
     async def _change(self, config_map: Body, request: requests.ResultUpdate) -> Body:
         metadata = config_map["metadata"]

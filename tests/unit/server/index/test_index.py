@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 
@@ -22,6 +23,7 @@ from evaluation_operator.server.index.index import Index
 from evaluation_operator.server.index.listing import Query, parse
 from evaluation_operator.server.index.rows import own_result
 from evaluation_operator.server.objects import identifiers, names, user_results
+from evaluation_operator.server.objects.requests import Result
 from evaluation_operator.server.refusals import Refused
 from tests.support.objects import evaluation_config, evaluation_job, evaluation_target
 from tests.unit.server.world import Clock, settled
@@ -125,6 +127,20 @@ async def test_unknown_identifiers_make_one_list_a_second_however_many_there_are
         setting.clock.now += 1.1
         assert await setting.index.job(wanted[0]) is None
         assert setting.asked("list") == 2
+
+
+async def test_a_result_that_another_replica_made_is_asked_for(setting: Setting) -> None:
+    async with setting.watching():
+        job = await setting.job("one")
+        await settled(setting.cluster, setting.index)
+        setting.cluster.faults.clear()
+        content = user_results.body(Result(job=identifiers.v1_job_id(uid(job))), job, datetime.now(UTC))
+        made = await setting.cluster.create(CONFIG_MAPS, NS, content)
+        await setting.cluster.create(CONFIG_MAPS, NS, {"metadata": {"name": "of-somebody-else"}})
+        row = await setting.index.result_row(identifiers.result_id(uid(made)))
+        assert row is not None
+        assert row.fields["job"] == identifiers.v1_job_id(uid(job))
+        assert (setting.asked("list"), setting.asked("get")) == (1, 1)
 
 
 async def test_too_many_questions_at_once_are_refused(setting: Setting) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -68,6 +69,14 @@ async def test_the_life_of_a_result_of_ones_own(world: World) -> None:
     gone = await world.client.delete(path)
     assert (gone.status_code, gone.json()["id"]) == (200, result["id"])
     assert (await world.client.get(path)).status_code == 404
+
+
+async def test_an_unknown_result_is_asked_of_the_cluster_once(world: World) -> None:
+    world.cluster.faults.calls.clear()
+    for _ in range(3):
+        assert (await world.client.get(f"{PATH}/{result_id(str(uuid4()))}")).status_code == 404
+    asked = [call.resource for call in world.cluster.faults.calls if call.verb == "list"]
+    assert asked == [CONFIG_MAPS, EVALUATION_JOBS]
 
 
 async def test_a_result_goes_with_its_job(world: World) -> None:
