@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from contextlib import suppress
 
 import aiohttp
@@ -12,6 +11,7 @@ import trustme
 from aiohttp import web
 
 from evaluation_operator.cluster.connector import Connector
+from tests.support.tls import serving, trusting
 from tests.unit.runner.support import serve
 
 
@@ -28,18 +28,6 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def served_by(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    return context
-
-
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
-
-
 async def read(session: aiohttp.ClientSession, url: str) -> None:
     async with session.get(url) as response:
         await response.read()
@@ -52,7 +40,7 @@ async def cancelled(asked: asyncio.Task[None]) -> None:
 
 
 async def test_no_connection_is_open_after_a_close(authority: trustme.CA) -> None:
-    async with serve(("GET", "/", silence), tls=served_by(authority)) as url:
+    async with serve(("GET", "/", silence), tls=serving(authority)) as url:
         for turns in range(50):  # of the event loop, from before the connection to well into the answer
             connector = Connector(ssl=trusting(authority))
             async with aiohttp.ClientSession(connector=connector) as session:
@@ -74,7 +62,7 @@ async def test_a_server_that_reads_nothing_any_more_is_not_waited_for(authority:
         deaf.set_result(request.transport)
         return await silence(request)
 
-    async with serve(("GET", "/", pausing), tls=served_by(authority)) as url:
+    async with serve(("GET", "/", pausing), tls=serving(authority)) as url:
         connector = Connector(ssl=trusting(authority))
         async with aiohttp.ClientSession(connector=connector) as session:
             asked = asyncio.create_task(read(session, url))

@@ -5,7 +5,6 @@ import base64
 import contextlib
 import hashlib
 import json
-import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic, perf_counter
@@ -21,6 +20,7 @@ from evaluation_operator.runner import reporting
 from evaluation_operator.runner.artifacts import pack
 from evaluation_operator.runner.progress import Progress
 from evaluation_operator.runner.reporting import Reporter
+from tests.support.tls import serving
 from tests.unit.runner.support import pinned_job, serve
 
 RESULT = EvaluationResult(tasks={"t": TaskResult(metrics={"m": MetricResult(scores={"s": Score(value=None)})})})
@@ -206,10 +206,8 @@ async def test_with_an_authority_only_its_certificates_are_trusted(
     token: Path, progress: Progress, caplog: pytest.LogCaptureFixture
 ) -> None:
     ours, another = trustme.CA(), trustme.CA()
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    ours.issue_cert("127.0.0.1").configure_cert(context)
     api = Api()
-    async with serve(("*", "/{path:.*}", api.handle), tls=context) as url:
+    async with serve(("*", "/{path:.*}", api.handle), tls=serving(ours)) as url:
         for ca, sent in ((ours, 1), (another, 1), (None, 1)):
             authority = ca.cert_pem.bytes().decode() if ca else "no certificate"
             pinned = pinned_job("http://x/v1/chat/completions")

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from evaluation_operator.server.serving import Certificate
+from tests.support.tls import trusting
 
 SOURCE = Path(__file__).resolve().parents[3] / "operator"
 
@@ -184,12 +184,6 @@ def files(tmp_path: Path, authority: trustme.CA) -> Files:
     made = Files(tmp_path / "tls.crt", tmp_path / "tls.key")
     made.write(authority.issue_cert("127.0.0.1", common_name="first"))
     return made
-
-
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 async def test_with_a_certificate_only_tls_is_spoken(tmp_path: Path, files: Files, authority: trustme.CA) -> None:

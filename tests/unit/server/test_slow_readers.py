@@ -19,6 +19,7 @@ import uvicorn
 import uvloop
 
 from evaluation_operator.server.http_protocol import BoundedHttpProtocol
+from tests.support.tls import trusting
 from tests.unit.server.test_downloads import stored
 from tests.unit.server.test_http_protocol import listening, serving
 from tests.unit.server.world import world as make_world
@@ -48,9 +49,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, st
     issued = authority.issue_cert("localhost")
     issued.cert_chain_pems[0].write_to_path(folder / "crt")
     issued.private_key_pem.write_to_path(folder / "key")
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    return {"ssl_certfile": str(folder / "crt"), "ssl_keyfile": str(folder / "key")}, trusting
+    return {"ssl_certfile": str(folder / "crt"), "ssl_keyfile": str(folder / "key")}, trusting(authority)
 
 
 def answering(pieces: int) -> Any:

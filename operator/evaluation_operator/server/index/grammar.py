@@ -62,5 +62,5 @@ JOBS_V1: Final = Grammar({**_JOB, "status": Kind.STATUS_V1}, {**_JOB_SEARCH, "st
 JOBS_V2: Final = Grammar({**_JOB, "status": Kind.STATUS_V2}, {**_JOB_SEARCH, "status": Kind.STATUS_V2})
 RESULTS: Final = Grammar({"job_id": Kind.TEXT, **_RESULT}, _RESULT_SEARCH)
 
-PART_GRAMMARS: Final = {Kind.TARGET: Grammar(_TARGET, _TARGET_SEARCH), Kind.CONFIG: Grammar(_CONFIG, _CONFIG_SEARCH)}
+PART_GRAMMARS: Final = {Kind.TARGET: TARGETS, Kind.CONFIG: CONFIGS}
 """Of what is inside a job."""

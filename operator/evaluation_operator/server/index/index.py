@@ -54,7 +54,8 @@ _MAX_WAITING: Final = 256
 
 
 class Index:
-    """The EvaluationJobs, EvaluationTargets and EvaluationConfigs of the namespaces that are served (none: of all)."""
+    """The EvaluationJobs, EvaluationTargets, EvaluationConfigs and results of callers in the namespaces that are served
+    (none: in all)."""
 
     def __init__(
         self, cluster: ClusterPort, namespaces: tuple[str, ...], *, clock: Callable[[], float] = time.monotonic

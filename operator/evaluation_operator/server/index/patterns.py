@@ -19,8 +19,6 @@ _UNREADABLE: Final = (ValueError, SyntaxError, TypeError, OverflowError, MemoryE
 _BETWEEN: Final = "\0"
 _OPENING: Final = "{["
 _BRACKETS: Final = {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}
-
-
 MAX_MAPS: Final = 8
 """Alternatives that are maps: each is looked for by itself in every object."""
 
